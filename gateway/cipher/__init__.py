@@ -1,0 +1,1 @@
+"""The cipher service: the operator key, the customers' tokens and the data keys. Nothing outside this package sees a key."""

@@ -1,0 +1,89 @@
+"""What the proxy may ask of the vault: the boundary between the external and the internal API.
+
+The vault trusts no worker: every verb names a session that the vault itself issued, and the vault decides by its own
+``PolicySet`` what that session's role may see. There is no verb that lists. All values here cross a socket (msgpack), so they
+are frozen msgspec structs. What never may be added: a key, or a verb that returns something for no exchange.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+
+class Session(msgspec.Struct, frozen=True, array_like=True):
+    """A lease: who opened it, and until when the worker may use the handle without showing the password again."""
+
+    handle: bytes
+    customer: str
+    user: str
+    role: str
+    expires: float  # seconds since the epoch
+
+
+class Exchange(msgspec.Struct, frozen=True, array_like=True):
+    """The facts of one exchange that the audit log keeps: never a value, never a raw target, only the route's template."""
+
+    id: str  # UUID, the ``instance`` of every problem document
+    customer: str
+    user: str
+    role: str
+    method: str
+    route: str  # template, e.g. /orders/{id}
+    address: str
+    certificate: str  # SHA-256 of the leaf, hex
+    revision: str  # of the worker's policy set
+
+
+class Clear(msgspec.Struct, frozen=True, array_like=True):
+    """One value on its way in. ``search``: a query parameter, which must not put anything into the vault."""
+
+    data_class: str
+    value: str
+    search: bool = False
+
+
+class AtRest(msgspec.Struct, frozen=True, array_like=True):
+    """One text that the upstream sent at a declared place: a token, or a clear value from before the gateway."""
+
+    data_class: str
+    text: str
+
+
+class Event(msgspec.Struct, frozen=True, array_like=True):
+    """Something for the audit log that is not a verb of its own: a refusal, the end of an exchange, a handshake failure."""
+
+    kind: Literal["refused", "end", "closed", "operator"]
+    exchange: str = ""
+    customer: str = ""
+    user: str = ""
+    method: str = ""
+    route: str = ""
+    address: str = ""
+    certificate: str = ""
+    reason: str = ""
+    status: int = 0
+    count: int = 1
+    revision: str = ""
+
+
+class Vault(Protocol):
+    """Local (``vault.LocalVault``) and remote (``remote.RemoteVault``) form pass the same tests."""
+
+    async def open_session(self, customer: str, user: str, password: str, address: str) -> Session:
+        """Check the password by opening the keyslot. Raises Refused('password-wrong' | 'throttled'), Unavailable."""
+
+    async def tokenize(self, session: bytes, exchange: Exchange, items: Sequence[Clear]) -> list[str]:
+        """Begin ``exchange`` in the audit log and turn every value into its token: returns when all are on disk.
+
+        Also called with no items, for exchanges that change nothing. Raises SessionEnded, Refused('mask-written-back' |
+        'value-too-long'), Unavailable.
+        """
+
+    async def detokenize(self, session: bytes, exchange: str, items: Sequence[AtRest]) -> list[str]:
+        """What the session's role may see of each text; the reveal record is written first. Raises SessionEnded, Unavailable."""
+
+    async def record(self, event: Event) -> None:
+        """Append to the audit log. Raises Unavailable."""
