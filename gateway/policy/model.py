@@ -1,0 +1,123 @@
+"""The policy set: everything the gateway decides by, as frozen values.
+
+Built and checked by ``load.py``, judged by ``decide.py``; swapped as a whole on reload, and an exchange keeps the one that it
+began with. What never may come in: a password, a key, a token, a file handle, or anything that changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Any, Literal
+
+from gateway.body.selector import Record
+from gateway.policy.networks import NetworkTable
+from gateway.tokens.form import DataClass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    body: int = 1 << 20  # bytes
+    depth: int = 64  # nested arrays and objects
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a role may see. A class in neither set is seen as tokens."""
+
+    name: str
+    clear: frozenset[str] = frozenset()
+    masked: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method on one path template. ``request``/``response``: a record, ``pass`` (streamed, not looked into) or None (no body)."""
+
+    method: str
+    template: str  # /orders/{id}
+    segments: tuple[str | None, ...]  # None stands for a parameter
+    roles: frozenset[str]
+    query: Mapping[str, str]  # parameter → "clear" or the name of a data class
+    request: Record | Literal["pass"] | None
+    response: Record | Literal["pass"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyTest:
+    """An example inside the policy, run by ``gateway test``."""
+
+    role: str
+    method: str
+    path: str
+    body: Any
+    upstream_must_not_contain: tuple[str, ...]
+    then_seen_by: Mapping[str, Any]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    name: str
+    roles: Mapping[str, Role]
+    routes: tuple[Route, ...]
+    limits: Limits
+    tests: tuple[PolicyTest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    scheme: Literal["http", "https"]
+    host: str
+    port: int
+    base_path: str  # without trailing slash; "" when none
+    ca: Path | None
+    authorization: Literal["forward", "drop"] | Path  # Path: a file that holds the header's value
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """Whose certificates count for a customer: our own authority's (None) or those of ``file``."""
+
+    authority: Path | None
+    crl: Path | None = None
+    only: tuple[Mapping[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerKey:
+    idle: int = 15 * 60  # seconds that an open customer token outlives its last use
+    longest: int = 12 * 3600  # seconds, whatever the use
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    name: str
+    api: str
+    upstream: Upstream
+    networks: tuple[IPv4Network | IPv6Network, ...]
+    certificates: Certificates
+    key: CustomerKey
+    users: Mapping[str, str]  # user → role
+    file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySet:
+    """Everything that one exchange is judged by. ``revision``: 16 hex digits of a SHA-256 over all files."""
+
+    revision: str
+    data_classes: Mapping[str, DataClass]
+    apis: Mapping[str, Api]
+    customers: Mapping[str, Customer]
+    networks: NetworkTable
+    warnings: tuple[str, ...] = field(default=())
+
+    def role_of(self, customer: str, user: str) -> Role | None:
+        """The role of a user, or None if the customer or the user is not in the policy."""
+        entry = self.customers.get(customer)
+        if entry is None or user not in entry.users:
+            return None
+        return self.apis[entry.api].roles[entry.users[user]]
