@@ -1,0 +1,80 @@
+"""The vault across a socket: the same verbs, so that a proxy worker cannot tell local from remote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from gateway.vault.interface import AtRest, Clear, Event, Exchange, Session, Vault
+from gateway.wire import Connection, Handler, Link
+
+
+class _OpenSession(msgspec.Struct, frozen=True, array_like=True):
+    customer: str
+    user: str
+    password: str
+    address: str
+
+
+class _Tokenize(msgspec.Struct, frozen=True, array_like=True):
+    session: bytes
+    exchange: Exchange
+    items: Sequence[Clear]
+
+
+class _Detokenize(msgspec.Struct, frozen=True, array_like=True):
+    session: bytes
+    exchange: str
+    items: Sequence[AtRest]
+
+
+_open_session = msgspec.msgpack.Decoder(_OpenSession)
+_tokenize = msgspec.msgpack.Decoder(_Tokenize)
+_detokenize = msgspec.msgpack.Decoder(_Detokenize)
+_event = msgspec.msgpack.Decoder(Event)
+_session = msgspec.msgpack.Decoder(Session)
+_texts = msgspec.msgpack.Decoder(list[str])
+
+
+class RemoteVault:
+    """The calling side. Raises Unavailable('vault-unavailable') whenever the vault process is not there."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def open_session(self, customer: str, user: str, password: str, address: str) -> Session:
+        return _session.decode(await self._link.call("open_session", _OpenSession(customer, user, password, address)))
+
+    async def tokenize(self, session: bytes, exchange: Exchange, items: Sequence[Clear]) -> list[str]:
+        return _texts.decode(await self._link.call("tokenize", _Tokenize(session, exchange, items)))
+
+    async def detokenize(self, session: bytes, exchange: str, items: Sequence[AtRest]) -> list[str]:
+        return _texts.decode(await self._link.call("detokenize", _Detokenize(session, exchange, items)))
+
+    async def record(self, event: Event) -> None:
+        await self._link.call("record", event)
+
+
+def verbs(vault: Vault) -> dict[str, Handler]:
+    """The answering side, for ``wire.Callee``. A connection remembers what it began: if its worker dies, the runtime ends it."""
+
+    async def open_session(_: Connection, body: msgspec.Raw) -> Session:
+        request = _open_session.decode(body)
+        return await vault.open_session(request.customer, request.user, request.password, request.address)
+
+    async def tokenize(connection: Connection, body: msgspec.Raw) -> list[str]:
+        request = _tokenize.decode(body)
+        connection.begun.add(request.exchange.id)
+        return await vault.tokenize(request.session, request.exchange, request.items)
+
+    async def detokenize(_: Connection, body: msgspec.Raw) -> list[str]:
+        request = _detokenize.decode(body)
+        return await vault.detokenize(request.session, request.exchange, request.items)
+
+    async def record(connection: Connection, body: msgspec.Raw) -> None:
+        event = _event.decode(body)
+        await vault.record(event)
+        connection.begun.discard(event.exchange)
+
+    return {"open_session": open_session, "tokenize": tokenize, "detokenize": detokenize, "record": record}
