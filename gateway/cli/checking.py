@@ -1,0 +1,38 @@
+"""``check``: everything that the gateway would refuse to start with, all at once."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from gateway.cli.output import CONFIGURATION, as_json, show_mistakes
+from gateway.cli.serving import config_option
+from gateway.config import load_config
+from gateway.errors import ConfigurationError
+from gateway.policy.load import load_policies
+from gateway.runtime.snapshot import build_snapshot
+
+
+@click.command()
+@config_option
+@as_json
+def check(config_path: Path, as_json: bool) -> None:
+    """Validate configuration, policies and trust files; report every mistake with file:line."""
+    try:
+        config = load_config(config_path)
+        policies = load_policies(config)
+        build_snapshot(config, policies)
+    except ConfigurationError as error:
+        show_mistakes(error.mistakes, as_json=as_json)
+        sys.exit(CONFIGURATION)
+    if as_json:
+        click.echo(
+            json.dumps({"ok": True, "revision": policies.revision, "customers": sorted(policies.customers), "warnings": policies.warnings})
+        )
+        return
+    for warning in policies.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    click.echo(f"fine: revision {policies.revision}, {len(policies.customers)} customers, {len(policies.apis)} APIs")

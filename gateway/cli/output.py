@@ -1,0 +1,48 @@
+"""How commands show results: tables and colour on a terminal, JSON with ``--json``; and the exit codes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from gateway.errors import Mistake
+
+ANSWER_NO = 1
+USAGE = 2
+CONFIGURATION = 78  # EX_CONFIG of sysexits.h
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+def show_mistakes(mistakes: Sequence[Mistake], *, as_json: bool = False) -> None:
+    """Every mistake as file:line, on standard error (or as JSON on standard output)."""
+    if as_json:
+        click.echo(
+            json.dumps({"ok": False, "mistakes": [{"file": str(m.file), "line": m.line, "text": m.text} for m in mistakes]}, indent=2)
+        )
+        return
+    for mistake in mistakes:
+        click.echo(str(mistake), err=True)
+    click.echo(f"{len(mistakes)} mistake{'s' if len(mistakes) != 1 else ''}; nothing was changed", err=True)
+
+
+def show(rows: Sequence[dict[str, Any]], *, title: str = "", as_json: bool = False) -> None:
+    """``rows`` share their keys, which become the columns."""
+    if as_json:
+        click.echo(json.dumps(list(rows), indent=2, ensure_ascii=False))
+        return
+    if not rows:
+        click.echo(f"{title}: none" if title else "none")
+        return
+    table = Table(title=title or None, title_justify="left")
+    for column in rows[0]:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(escape("" if value is None else str(value)) for value in row.values()))
+    Console().print(table)

@@ -1,0 +1,101 @@
+"""``init``, ``serve`` and ``demo``."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from functools import partial
+from pathlib import Path
+
+import click
+
+from gateway.cli.output import ANSWER_NO, CONFIGURATION, show_mistakes
+from gateway.cli.secrets import operator_passphrase, passphrase_file
+from gateway.config import load_config
+from gateway.errors import ConfigurationError
+from gateway.runtime import cipher_process, process, setup, vault_process, worker
+from gateway.runtime.keys import open_operator_key
+from gateway.runtime.snapshot import build_snapshot
+from gateway.runtime.startup import Startup, by_hand, receive
+from gateway.runtime.supervisor import Supervisor
+
+config_option = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default="config.yaml",
+    show_default=True,
+    help="Configuration file.",
+)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--hostname", "hostnames", multiple=True, required=True, help="Public name or address of the gateway (repeatable).")
+@passphrase_file
+def init(folder: Path, hostnames: tuple[str, ...], passphrase_file: Path | None) -> None:
+    """Make a new FOLDER: configuration, policies, server certificate and operator key."""
+    files = setup.init(folder, hostnames, operator_passphrase(passphrase_file, new=True))
+    click.echo(f"{folder} is ready. Customers' machines trust {files.authority}.")
+    click.echo(f"Next: gateway customer add --config {folder / 'config.yaml'} NAME …, then gateway serve --config {folder / 'config.yaml'}")
+    click.echo("Keep the passphrase, and back up certs/operator.key and (apart from it) state/shares: without them nothing opens.")
+
+
+@click.command()
+@config_option
+@click.option("--role", type=click.Choice(["proxy", "vault", "cipher"]), help="Run only this process, in the foreground.")
+@passphrase_file
+def serve(config_path: Path, role: str | None, passphrase_file: Path | None) -> None:
+    """Run the gateway: cipher, vault and proxy workers; or one of them."""
+    config_path = config_path.absolute()
+    config = load_config(config_path)
+    startup = receive()
+    if role is None and startup is None and config.processes == "separate":
+        passphrase = operator_passphrase(passphrase_file).encode()
+        _check_first(config_path, passphrase)
+        sys.exit(_supervise(config_path, passphrase))
+    if startup is None:
+        needs_key = role in (None, "cipher")
+        passphrase = operator_passphrase(passphrase_file).encode() if needs_key else b""
+        startup = by_hand(config, role, passphrase) if role else Startup(passphrase=passphrase)
+    main = {"proxy": worker.main, "vault": vault_process.main, "cipher": cipher_process.main, None: worker.main}[role]
+    _run(role or "one", partial(main, config_path, startup))
+
+
+def _check_first(config_path: Path, passphrase: bytes) -> None:
+    """Refuse to start on anything that a process would refuse, before the first one is started. Raises ConfigurationError."""
+    config = load_config(config_path)
+    build_snapshot(config)
+    open_operator_key(config, passphrase)
+
+
+def _supervise(config_path: Path, passphrase: bytes) -> int:
+    code = 0
+
+    async def main(stop: asyncio.Event, reload: asyncio.Event) -> None:
+        nonlocal code
+        code = await Supervisor(config_path, load_config(config_path), passphrase).run(stop, reload)
+
+    _run("supervisor", main)
+    return code
+
+
+def _run(role: str, main: process.Main) -> None:
+    try:
+        process.run(role, main)
+    except ConfigurationError as error:
+        show_mistakes(error.mistakes)
+        sys.exit(CONFIGURATION)
+    except OSError as error:
+        click.echo(f"gateway: {error.strerror or error}", err=True)
+        sys.exit(ANSWER_NO)
+
+
+@click.command()
+@click.option("--stay", is_flag=True, help="Leave everything running until Ctrl-C and write demo.json.")
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), help="Where to put it (default: a new temporary folder).")
+def demo(stay: bool, folder: Path | None) -> None:
+    """Show the main job on real orders: everything real, nothing left behind."""
+    from gateway.demo import run_demo  # it starts the example backend, which only a checkout has
+
+    sys.exit(run_demo(stay=stay, folder=folder))

@@ -1,0 +1,159 @@
+"""What changes in a message: the values that leave as tokens, and the texts of an answer that may come back.
+
+Between reading a body and the pure engine in ``gateway.body``. What never may come in: a decision about who may see what (the
+vault's), or a branch that forwards a body that was declared a record and was not read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from aiohttp.web import BaseRequest
+from aiohttp.web_protocol import RequestPayloadError
+
+from gateway.body.codec import check_media_type
+from gateway.body.rewrite import Scanned, echo, personal_data, scan, splice
+from gateway.body.selector import Record
+from gateway.errors import Refused
+from gateway.policy.decide import Decision
+from gateway.policy.model import Limits
+from gateway.policy.path import Parameter
+from gateway.vault.interface import AtRest, Clear
+
+#: Seconds for a whole declared body. 1 MiB in 60 s is 17 kB/s: slower than any client that means it (T-D6).
+BODY_DEADLINE = 60.0
+#: Seconds between two pieces of a streamed body.
+PIECE_DEADLINE = 30.0
+#: Bytes of an upstream's answer that is looked into. Answers are larger than requests (pages), and not the client's to choose.
+ANSWER_LIMIT = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request as it was received and judged: where its values are, before they are replaced."""
+
+    target: str
+    parameters: tuple[Parameter, ...]  # only those that carry a data class
+    classes: tuple[str, ...]  # the data class of each parameter
+    scanned: Scanned | None
+    stream: AsyncIterator[bytes] | None
+
+    def values(self) -> list[Clear]:
+        """Every value that must not leave, in the order in which ``tokenized`` wants the tokens back."""
+        searched = [Clear(cls, parameter.value, search=True) for parameter, cls in zip(self.parameters, self.classes, strict=True)]
+        places = self.scanned.places if self.scanned is not None else ()
+        return [*searched, *(Clear(place.data_class, place.value) for place in places)]
+
+    def tokenized(self, tokens: Sequence[str]) -> tuple[bytes, bytes | AsyncIterator[bytes] | None]:
+        """Target and body with every value replaced; the echo guard has the last word. Raises Refused('body-echo')."""
+        searched = tokens[: len(self.parameters)]
+        target = _replace_parameters(self.target, self.parameters, searched)
+        if self.scanned is None:
+            return target, self.stream
+        written = tokens[len(self.parameters) :]
+        hidden = [place.value for place, token in zip(self.scanned.places, written, strict=True) if place.value != token]
+        if echo(self.scanned, hidden):
+            raise Refused("body-echo")
+        return target, splice(self.scanned, written)
+
+
+def _replace_parameters(target: str, parameters: Sequence[Parameter], tokens: Sequence[str]) -> bytes:
+    pieces: list[str] = []
+    at = 0
+    for parameter, token in zip(parameters, tokens, strict=True):
+        pieces += target[at : parameter.start], quote(token, safe="")
+        at = parameter.end
+    return "".join([*pieces, target[at:]]).encode("ascii")
+
+
+async def read_request(request: BaseRequest, decision: Decision) -> Outgoing:
+    """Read the body, as far as the route declares one, within its limits. Raises Refused."""
+    searched = [(p, cls) for p in decision.parameters if (cls := decision.route.query[p.name]) != "clear"]
+    declared = decision.route.request
+    scanned: Scanned | None = None
+    stream: AsyncIterator[bytes] | None = None
+    if declared is None:
+        if request.body_exists:
+            raise Refused("body-not-declared")
+    elif declared == "pass":
+        stream = _pieces(request, decision.limits) if request.body_exists else None
+    else:
+        scanned = await _read_record(request, declared, decision.limits)
+    return Outgoing(request.raw_path, tuple(p for p, _ in searched), tuple(cls for _, cls in searched), scanned, stream)
+
+
+async def _read_record(request: BaseRequest, record: Record, limits: Limits) -> Scanned:
+    if not request.body_exists:
+        raise Refused("body-missing")
+    check_media_type(request.headers.get("Content-Type"))
+    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise Refused("content-coding")
+    if (request.content_length or 0) > limits.body:
+        raise Refused("body-too-large")
+    invite(request)
+    body = await _whole(request, limits.body)
+    if not body:
+        raise Refused("body-missing")
+    scanned = scan(body, record, depth=limits.depth)
+    if personal_data(scanned):
+        raise Refused("body-personal-data")
+    return scanned
+
+
+def invite(request: BaseRequest) -> None:
+    """Answer ``Expect: 100-continue``: only now, when all that can be judged without the body has been judged (T-S4)."""
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+async def _whole(request: BaseRequest, limit: int) -> bytes:
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_DEADLINE):
+            while piece := await request.content.readany():
+                body += piece
+                if len(body) > limit:
+                    raise Refused("body-too-large")
+    except TimeoutError:
+        raise Refused("request-timeout") from None
+    except RequestPayloadError:
+        raise Refused("request-framing") from None
+    return bytes(body)
+
+
+async def _pieces(request: BaseRequest, limits: Limits) -> AsyncIterator[bytes]:
+    invite(request)
+    seen = 0
+    try:
+        while True:
+            async with asyncio.timeout(PIECE_DEADLINE):
+                piece = await request.content.readany()
+            if not piece:
+                return
+            seen += len(piece)
+            if seen > limits.body:
+                raise Refused("body-too-large")
+            yield piece
+    except TimeoutError:
+        raise Refused("request-timeout") from None
+    except RequestPayloadError:
+        raise Refused("request-framing") from None
+
+
+def scan_answer(body: bytes, record: Record, limits: Limits) -> Scanned:
+    """Find the declared places of an answer. Raises Refused('upstream-unreadable') for whatever is wrong with it."""
+    try:
+        return scan(body, record, depth=limits.depth)
+    except Refused as refused:
+        raise Refused("upstream-unreadable") from refused
+
+
+def at_rest(scanned: Scanned) -> list[AtRest]:
+    return [AtRest(place.data_class, place.value) for place in scanned.places]
+
+
+def restored(scanned: Scanned, texts: Sequence[str]) -> bytes:
+    return splice(scanned, [None if text == place.value else text for place, text in zip(scanned.places, texts, strict=True)])

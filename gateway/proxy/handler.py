@@ -1,0 +1,288 @@
+"""The whole path of a request, in one function: ``Gateway._cross``. Read it first.
+
+Each stage takes a value and returns the next one's; nothing is stashed on the request. Whatever happens ends in exactly one
+answer and one audit event. What never may come in: a second way to the upstream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from aiohttp.web import BaseRequest, Response, StreamResponse
+
+from gateway.errors import Refused, SessionEnded, Unavailable
+from gateway.policy.decide import AccessRequest, Decision, decide
+from gateway.policy.model import Customer
+from gateway.proxy import answers
+from gateway.proxy.access import Client, Snapshot, check_host, identify
+from gateway.proxy.bodies import ANSWER_LIMIT, at_rest, read_request, restored, scan_answer
+from gateway.proxy.headers import Public, basic_credentials, inbound, outbound
+from gateway.proxy.server import check_framing, peer_of
+from gateway.proxy.sessions import Sessions
+from gateway.proxy.upstream import UpstreamKey, UpstreamPool, UpstreamResponse
+from gateway.vault.interface import AtRest, Clear, Event, Exchange, Session, Vault
+from gateway.wire import place_of
+
+_log = logging.getLogger("gateway.proxy")
+
+
+@dataclass
+class Trail:
+    """What is known of an exchange so far: grows as it crosses, and becomes its one audit event at the end."""
+
+    exchange: str
+    method: str
+    address: str = ""
+    customer: str = ""
+    user: str = ""
+    route: str = ""
+    certificate: str = ""
+    revision: str = ""
+    begun: bool = False  # the vault has written its begin record
+    started: bool = False  # bytes of an answer are on their way to the client
+
+    def learn(self, customer: str, certificate: str) -> None:
+        self.customer, self.certificate = customer, certificate
+
+    def event(self, reason: str, status: int) -> Event:
+        return Event(
+            "end" if self.begun else "refused",
+            exchange=self.exchange,
+            customer=self.customer,
+            user=self.user,
+            method=self.method,
+            route=self.route,
+            address=self.address,
+            certificate=self.certificate,
+            reason=reason,
+            status=status,
+            revision=self.revision,
+        )
+
+
+@dataclass
+class _Credentials:
+    """A session and what it takes to open it once more: a lease may end, or a process restart, while an exchange runs."""
+
+    sessions: Sessions
+    client: Client
+    user: str
+    password: str = field(repr=False)
+    session: Session
+
+    async def renew(self) -> bytes:
+        self.session = await self.sessions.renew(self.client, self.user, self.password)
+        return self.session.handle
+
+
+class Gateway:
+    """The external API. ``snapshot`` gives the current policies and trust; ``vault`` is the internal API."""
+
+    def __init__(
+        self, snapshot: Callable[[], Snapshot], vault: Vault, upstreams: UpstreamPool, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._snapshot = snapshot
+        self._vault = vault
+        self._upstreams = upstreams
+        self._sessions = Sessions(vault)
+        self._clock = clock
+        self._recording: set[asyncio.Task[None]] = set()
+
+    async def _cross(self, request: BaseRequest, trail: Trail) -> StreamResponse:
+        """Receive, identify, decide, tokenize, forward, detokenize, respond (design sections 1 and 6, in this order)."""
+        snapshot = self._snapshot()
+        trail.revision = snapshot.policies.revision
+        peer = peer_of(request)
+        trail.address = peer.address
+
+        # Who is it? Framing first: a request that two parsers could read differently is judged no further.
+        check_framing(request)
+        client = identify(snapshot, peer, self._clock(), trail.learn)
+        check_host(snapshot, request.headers["Host"], peer.server_name)
+        user, password = basic_credentials(request.headers.get("Authorization"))
+        session = await self._sessions.of(client, user, password, self._clock())
+        credentials = _Credentials(self._sessions, client, user, password, session)
+        trail.user = user
+
+        # What may they? Only then is a byte of the body read.
+        decision = decide(snapshot.policies, _access_request(request, client, user, snapshot))
+        trail.route = decision.route.template
+        outgoing = await read_request(request, decision)
+
+        # Nothing leaves before it is tokenized, its tokens are on disk and the begin record is written.
+        tokens = await self._tokenize(credentials, self._exchange(trail, decision), outgoing.values(), trail)
+        target, body = outgoing.tokenized(tokens)
+        customer = snapshot.policies.customers[client.customer]
+        upstream = await self._upstreams.request(
+            UpstreamKey.of(customer),
+            request.method,
+            customer.upstream.base_path.encode() + target,
+            outbound(
+                request.raw_headers, public=_public(request, client, trail, decision), route=decision.route, upstream=customer.upstream
+            ),
+            body,
+        )
+
+        # Nothing comes back that was not declared, or that this role may not see.
+        try:
+            return await self._respond(request, upstream, decision, customer, credentials, trail)
+        finally:
+            upstream.release()
+
+    async def _tokenize(self, credentials: _Credentials, exchange: Exchange, values: Sequence[Clear], trail: Trail) -> list[str]:
+        try:
+            tokens = await self._vault.tokenize(credentials.session.handle, exchange, values)
+        except SessionEnded:
+            tokens = await self._vault.tokenize(await credentials.renew(), exchange, values)
+        trail.begun = True
+        return tokens
+
+    async def _detokenize(self, credentials: _Credentials, exchange: str, texts: Sequence[AtRest]) -> list[str]:
+        if not texts:
+            return []
+        try:
+            return await self._vault.detokenize(credentials.session.handle, exchange, texts)
+        except SessionEnded:
+            return await self._vault.detokenize(await credentials.renew(), exchange, texts)
+
+    async def _respond(
+        self,
+        request: BaseRequest,
+        upstream: UpstreamResponse,
+        decision: Decision,
+        customer: Customer,
+        credentials: _Credentials,
+        trail: Trail,
+    ) -> StreamResponse:
+        declared = decision.route.response
+        looked_into = declared != "pass"
+        headers = inbound(upstream.raw_headers, rewritten=looked_into, upstream=customer.upstream)
+        if declared == "pass":
+            return await _stream(request, upstream, headers, trail)
+        body = await upstream.read_all(ANSWER_LIMIT)
+        if not body or declared is None or 300 <= upstream.status < 400:
+            return _bodiless(upstream, body, headers, trail)
+        try:
+            scanned = scan_answer(body, declared, replace(decision.limits, body=ANSWER_LIMIT))
+        except Refused:
+            if upstream.status < 400:
+                raise
+            return answers.refusal("upstream-status", trail.exchange, status=upstream.status)
+        texts = await self._detokenize(credentials, trail.exchange, at_rest(scanned))
+        return Response(status=upstream.status, headers=headers, body=restored(scanned, texts))
+
+    async def handle(self, request: BaseRequest) -> StreamResponse:
+        """The edge: turns whatever ``_cross`` raised into one problem document, and records how the exchange ended."""
+        trail = Trail(str(uuid.uuid4()), request.method)
+        reason, status, retry_after = "client-gone", 0, None
+        try:
+            response = await self._cross(request, trail)
+            reason, status = "", response.status
+            return response
+        except (Refused, Unavailable) as refused:
+            reason, retry_after = refused.reason, getattr(refused, "retry_after", None)
+        except SessionEnded:  # twice in one exchange: the vault and the cipher disagree, or the key is being destroyed
+            reason = "keys-unavailable"
+        except ConnectionError:  # only writes to the client raise it; the upstream's are Refused
+            raise
+        except Exception as error:  # the edge of the process: whatever it was, nothing is forwarded or revealed
+            # Only the place is logged: the text of an unforeseen exception may hold the value that caused it.
+            _log.error("exchange %s failed: %s at %s", trail.exchange, type(error).__name__, place_of(error))
+            reason = "internal"
+        finally:
+            if reason in ("", "client-gone"):
+                self._record(trail.event(reason, status))
+        return self._refuse(request, trail, reason, retry_after)
+
+    def _refuse(self, request: BaseRequest, trail: Trail, reason: str, retry_after: int | None) -> StreamResponse:
+        response = answers.refusal(reason, trail.exchange, retry_after=retry_after)
+        self._record(trail.event(reason, response.status))
+        if trail.started:
+            # Part of an answer is out: it must never count as complete, so the connection is broken off.
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionResetError
+        if request.body_exists and not request.content.at_eof():
+            response.force_close()  # unread bytes of a body must never be taken for the next request (T-S4)
+        return response
+
+    def _exchange(self, trail: Trail, decision: Decision) -> Exchange:
+        return Exchange(
+            trail.exchange,
+            trail.customer,
+            trail.user,
+            decision.role.name,
+            trail.method,
+            trail.route,
+            trail.address,
+            trail.certificate,
+            trail.revision,
+        )
+
+    def _record(self, event: Event) -> None:
+        """Without waiting: the vault ends what a vanished worker began, and refuses new exchanges when it cannot write."""
+        task = asyncio.get_running_loop().create_task(self._write(event))
+        self._recording.add(task)
+        task.add_done_callback(self._recording.discard)
+
+    async def _write(self, event: Event) -> None:
+        try:
+            await self._vault.record(event)
+        except Unavailable:
+            _log.error("the end of exchange %s could not be recorded", event.exchange)
+
+    async def drained(self) -> None:
+        """Wait until every event is written: before a worker ends."""
+        while self._recording:
+            await asyncio.wait(self._recording)
+
+
+def _access_request(request: BaseRequest, client: Client, user: str, snapshot: Snapshot) -> AccessRequest:
+    return AccessRequest(
+        customer=client.customer,
+        user=user,
+        method=request.method,
+        target=request.raw_path,
+        hostnames=snapshot.hostnames,
+        origin=request.headers.get("Origin"),
+        fetch_site=request.headers.get("Sec-Fetch-Site"),
+    )
+
+
+def _public(request: BaseRequest, client: Client, trail: Trail, decision: Decision) -> Public:
+    return Public(
+        address=client.address,
+        host=request.headers["Host"],
+        exchange=trail.exchange,
+        customer=client.customer,
+        user=trail.user,
+        role=decision.role.name,
+    )
+
+
+async def _stream(request: BaseRequest, upstream: UpstreamResponse, headers: Sequence[tuple[str, str]], trail: Trail) -> StreamResponse:
+    """A declared ``pass`` answer: forwarded piece by piece, never looked into, as fast as the client reads."""
+    response = StreamResponse(status=upstream.status)
+    response.headers.extend(headers)
+    trail.started = True
+    await response.prepare(request)
+    async for piece in upstream.chunks():
+        await response.write(piece)
+    await response.write_eof()
+    return response
+
+
+def _bodiless(upstream: UpstreamResponse, body: bytes, headers: Sequence[tuple[str, str]], trail: Trail) -> StreamResponse:
+    """An answer without a body, or one whose body is not passed on: that of a redirect, or of an error on a route that declares none."""
+    if body and upstream.status < 300:
+        raise Refused("upstream-unreadable")
+    if body and upstream.status >= 400:
+        return answers.refusal("upstream-status", trail.exchange, status=upstream.status)
+    response = Response(status=upstream.status)
+    response.headers.extend(headers)
+    return response

@@ -1,0 +1,98 @@
+"""The two edits that the command line makes in files that people own: a new customer's file, and a user's line in it.
+
+Text is changed at the place that the YAML parser reports and nowhere else, so comments and layout stay. The result is loaded
+and checked before it counts; if it does not load, the old text is put back. What never may come in: a password.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import yaml
+
+from gateway.errors import ConfigurationError, Mistake
+
+
+def customer_file(name: str, api: str, upstream: str, networks: Sequence[str], users: dict[str, str], ca: str | None) -> str:
+    """The text of ``policies/customers/NAME.yaml``, in the shape of design section 5."""
+    trust = f", ca: {_quoted(ca)}" if ca else ""
+    return "\n".join(
+        [
+            f"customer: {name}",
+            f"api: {api}",
+            f"upstream: {{url: {_quoted(upstream)}{trust}, authorization: drop}}",
+            "networks: [" + ", ".join(_quoted(network) for network in networks) + "]",
+            "certificates: {authority: gateway}",
+            "key: {held_by: customer, idle: 15m}",
+            "users: {" + ", ".join(f"{user}: {role}" for user, role in users.items()) + "}",
+            "",
+        ]
+    )
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def with_user(text: str, file: Path, user: str, role: str) -> str:
+    """``text`` with ``user: role`` added to its ``users``, or the role changed where the user stands already."""
+    users = _users(text, file)
+    for key, value in users.value:
+        if key.value == user:
+            return text[: value.start_mark.index] + role + text[value.end_mark.index :]
+    if users.flow_style:
+        at = users.end_mark.index - 1
+        return text[:at] + (", " if users.value else "") + f"{user}: {role}" + text[at:]
+    last_key, last_value = users.value[-1]
+    at = last_value.end_mark.index
+    return text[:at] + "\n" + " " * last_key.start_mark.column + f"{user}: {role}" + text[at:]
+
+
+def without_user(text: str, file: Path, user: str) -> str:
+    """``text`` without that user. The last one of a block leaves ``{}``."""
+    users = _users(text, file)
+    kept = {key.value: value.value for key, value in users.value if key.value != user}
+    if len(kept) == len(users.value):
+        raise ConfigurationError([Mistake(file, users.start_mark.line + 1, "there is no such user in this file")])
+    entries = "{" + ", ".join(f"{name}: {role}" for name, role in kept.items()) + "}"
+    if users.flow_style:
+        return text[: users.start_mark.index] + entries + text[users.end_mark.index :]
+    if not kept:
+        before = text[: users.start_mark.index].rstrip()
+        return f"{before} {{}}\n" + text[users.value[-1][1].end_mark.index :].lstrip("\n")
+    lines = text.splitlines(keepends=True)
+    del lines[next(key.start_mark.line for key, _ in users.value if key.value == user)]
+    return "".join(lines)
+
+
+def _users(text: str, file: Path) -> yaml.MappingNode:
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    if isinstance(root, yaml.MappingNode):
+        for key, value in root.value:
+            if key.value == "users" and isinstance(value, yaml.MappingNode):
+                return value
+    raise ConfigurationError([Mistake(file, 0, "there is no 'users' in this file")])
+
+
+def replace_checked(file: Path, text: str, check: Callable[[], object]) -> None:
+    """Write ``text``, run ``check``, and put back what was there if it raises ConfigurationError."""
+    before = file.read_text() if file.exists() else None
+    _write(file, text)
+    try:
+        check()
+    except ConfigurationError:
+        if before is None:
+            file.unlink()
+        else:
+            _write(file, before)
+        raise
+
+
+def _write(file: Path, text: str) -> None:
+    """As a whole: a running gateway reads the old file or the new one."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+    temporary.write_text(text)
+    temporary.replace(file)

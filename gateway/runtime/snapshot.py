@@ -1,0 +1,37 @@
+"""Building what a process decides by from the files that people edit: build and check here, swap in the processes.
+
+What never may come in: anything that changes a running process before the whole is known to be good.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from gateway.ca.trust import Trust, sources_of
+from gateway.config import Config, load_config
+from gateway.policy.load import load_policies, policy_files
+from gateway.policy.model import PolicySet
+from gateway.proxy.access import Snapshot
+from gateway.proxy.tls import server_context
+
+
+def build_snapshot(config: Config, policies: PolicySet | None = None) -> Snapshot:
+    """Policies, trust and TLS context, checked as a whole. Raises ConfigurationError with every mistake found."""
+    policies = policies if policies is not None else load_policies(config)
+    trust = Trust.build(sources_of(policies, config.authority_dir), time.time())
+    tls = server_context(config.certificate, config.private_key, trust.union_pem())
+    return Snapshot(policies, trust, frozenset(name.lower() for name in config.hostnames), tls)
+
+
+def watched_files(path: Path) -> Iterator[Path]:
+    """Every file that ``build_snapshot`` reads, as far as it can be known without reading them successfully."""
+    config = load_config(path)
+    yield path
+    yield config.certificate
+    yield config.private_key
+    yield from policy_files(config)
+    for folder in config.customers_dir.glob("*/ca"):
+        yield folder / "ca.pem"
+        yield folder / "ledger"

@@ -1,0 +1,179 @@
+"""``gateway serve``: starts cipher, vault and proxy workers, restarts what dies, ends them in order.
+
+Holds the listening socket, so that a worker's death closes no port, and makes the links' secrets anew at each start. What never
+may come in: anything that handles a request. The operator's passphrase passes through to the cipher and is kept here only
+because a cipher that died must be started again with nobody present; the threat model says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from gateway.config import Config
+from gateway.runtime.startup import ENVIRONMENT, Startup
+
+#: Seconds: a worker may finish what it began (it refuses new connections meanwhile), then it is ended.
+DRAIN = 20.0
+#: Seconds between the death of a process and its next start: the first is at once, for a kill is no crash loop.
+BACKOFF = (0.05, 0.2, 1.0, 5.0)
+CONFIGURATION = 78  # EX_CONFIG of sysexits.h
+
+_log = logging.getLogger("gateway.supervisor")
+
+
+@dataclass
+class _Child:
+    role: str
+    startup: Startup
+    environment: dict[str, str] = field(default_factory=dict)
+    process: asyncio.subprocess.Process | None = None
+    was_ready: bool = False
+
+
+class Supervisor:
+    def __init__(self, config_path: Path, config: Config, passphrase: bytes) -> None:
+        self._config_path = config_path
+        self._socket = bind(config)
+        vault_link, cipher_link = secrets.token_bytes(32), secrets.token_bytes(32)
+        cipher = Startup(cipher_link=cipher_link, passphrase=passphrase)
+        vault = Startup(vault_link=vault_link, cipher_link=cipher_link)
+        proxy = Startup(vault_link=vault_link, listen_fd=self._socket.fileno())
+        self._children = [_Child("cipher", cipher, PERTURBED), _Child("vault", vault)]
+        self._children += [_Child("proxy", proxy) for _ in range(config.workers or os.cpu_count() or 1)]
+        self._stopping = False
+
+    async def run(self, stop: asyncio.Event, reload: asyncio.Event) -> int:
+        """Until ``stop``; returns the exit code. Cipher and vault are ready before the first worker accepts."""
+        tasks: list[asyncio.Task[int]] = []
+        try:
+            for child in self._children:
+                ready = asyncio.Event()
+                tasks.append(asyncio.create_task(self._keep(child, ready)))
+                await asyncio.wait([tasks[-1], wait := asyncio.ensure_future(ready.wait())], return_when=asyncio.FIRST_COMPLETED)
+                wait.cancel()
+                if tasks[-1].done():
+                    return tasks[-1].result()
+            announce(self._socket, self._pids())
+            await self._until(stop, reload, tasks)
+            return 0
+        finally:
+            await self._end(tasks)
+
+    def _pids(self) -> dict[str, list[int]]:
+        pids: dict[str, list[int]] = {"supervisor": [os.getpid()]}
+        for child in self._children:
+            if child.process is not None:
+                pids.setdefault(child.role, []).append(child.process.pid)
+        return pids
+
+    async def _until(self, stop: asyncio.Event, reload: asyncio.Event, tasks: list[asyncio.Task[int]]) -> None:
+        stopped = asyncio.ensure_future(stop.wait())
+        while not stopped.done():
+            reloaded = asyncio.ensure_future(reload.wait())
+            await asyncio.wait([stopped, reloaded], return_when=asyncio.FIRST_COMPLETED)
+            if reloaded.done():
+                reload.clear()
+                self._signal(signal.SIGHUP)
+            reloaded.cancel()
+
+    async def _keep(self, child: _Child, ready: asyncio.Event) -> int:
+        """Start ``child`` and start it again whenever it ends; returns only when it cannot start at all, or at the end."""
+        loop = asyncio.get_running_loop()
+        attempt = 0
+        while True:
+            began = loop.time()
+            code = await self._once(child, ready)
+            if self._stopping:
+                return 0
+            if code == CONFIGURATION and not child.was_ready:
+                return code
+            attempt = 0 if loop.time() - began > 10 else attempt + 1
+            _log.error("%s ended with %d and is started again", child.role, code)
+            await asyncio.sleep(BACKOFF[min(attempt, len(BACKOFF) - 1)])
+
+    async def _once(self, child: _Child, ready: asyncio.Event) -> int:
+        loop = asyncio.get_running_loop()
+        reading, writing = os.pipe()
+        startup = msgspec.structs.replace(child.startup, ready_fd=writing)
+        inherited = [startup.pipe(), writing] + ([startup.listen_fd] if startup.listen_fd >= 0 else [])
+        environment = {**os.environ, **child.environment, ENVIRONMENT: str(inherited[0]), "PYTHONPATH": _import_path()}
+        command = [sys.executable, "-m", "gateway", "serve", "--config", str(self._config_path), "--role", child.role]
+        child.process = await asyncio.create_subprocess_exec(
+            *command, pass_fds=inherited, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=sys.stderr
+        )
+        os.close(inherited[0])
+        os.close(writing)
+
+        def told() -> None:
+            loop.remove_reader(reading)
+            if os.read(reading, 1):
+                child.was_ready = True
+                ready.set()
+
+        loop.add_reader(reading, told)
+        try:
+            return await child.process.wait()
+        finally:
+            loop.remove_reader(reading)
+            os.close(reading)
+
+    def _signal(self, number: signal.Signals, role: str = "") -> None:
+        for child in self._children:
+            if child.process is not None and child.process.returncode is None and (not role or child.role == role):
+                with contextlib.suppress(ProcessLookupError):
+                    child.process.send_signal(number)
+
+    async def _end(self, tasks: list[asyncio.Task[int]]) -> None:
+        """Workers first, so that what they began can end; then the vault, which writes the last records; then the cipher."""
+        self._stopping = True
+        self._socket.close()
+        for role in ("proxy", "vault", "cipher"):
+            self._signal(signal.SIGTERM, role)
+            of_role = [task for task, child in zip(tasks, self._children, strict=False) if child.role == role]
+            if of_role:
+                await asyncio.wait(of_role, timeout=DRAIN)
+            self._signal(signal.SIGKILL, role)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+#: The cipher's allocator: freed memory is overwritten, so that a secret does not outlive its use in the heap (design section 3).
+PERTURBED = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.perturb=165"}
+
+
+def _import_path() -> str:
+    return os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
+
+
+def announce(sock: socket.socket, pids: dict[str, list[int]]) -> None:
+    """One line on standard output when everything serves: for whoever started us."""
+    host, port = sock.getsockname()[:2]
+    print(json.dumps({"event": "ready", "address": host, "port": port, "pids": pids}), flush=True)
+
+
+def bind(config: Config) -> socket.socket:
+    """The public socket, inheritable. Raises OSError when the port is taken."""
+    host, port = config.listen
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    sock.bind((host, port))
+    sock.listen(1024)
+    sock.setblocking(False)
+    sock.set_inheritable(True)
+    return sock

@@ -1,0 +1,138 @@
+"""A proxy worker: accepts, judges and forwards. Holds the server's TLS key and the policies; no key of a customer, no database."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from gateway.config import Config, load_config
+from gateway.errors import Unavailable
+from gateway.proxy.access import Snapshot
+from gateway.proxy.handler import Gateway
+from gateway.proxy.listener import Listener
+from gateway.proxy.server import GatewayServer
+from gateway.proxy.upstream import UpstreamPool
+from gateway.runtime.cipher_process import CipherRole
+from gateway.runtime.snapshot import build_snapshot, watched_files
+from gateway.runtime.startup import Startup
+from gateway.runtime.supervisor import announce, bind
+from gateway.runtime.vault_process import VaultRole
+from gateway.runtime.watch import watch
+from gateway.vault.interface import Event, Vault
+from gateway.vault.remote import RemoteVault
+from gateway.wire import Link
+
+#: Seconds within which a worker that was told to end finishes what it began.
+DRAIN = 15.0
+
+_log = logging.getLogger("gateway.worker")
+
+
+class Worker:
+    """One snapshot, swapped on reload; one server; refusals before any request counted per address and minute."""
+
+    def __init__(self, path: Path, snapshot: Snapshot, vault: Vault) -> None:
+        self._path = path
+        self.snapshot = snapshot
+        self._vault = vault
+        self.upstreams = UpstreamPool()
+        self.gateway = Gateway(lambda: self.snapshot, vault, self.upstreams)
+        self.server = GatewayServer(self.gateway.handle, on_malformed=self._malformed)
+        self._closed: dict[tuple[str, str], int] = {}
+
+    def swap(self) -> str:
+        self.snapshot = build_snapshot(load_config(self._path))
+        return self.snapshot.policies.revision
+
+    def listener(self, sock: socket.socket) -> Listener:
+        return Listener(
+            sock,
+            # Looked up at each call: the table is swapped with the snapshot.
+            admit=lambda address: self.snapshot.policies.networks.anyone(address),  # noqa: PLW0108
+            tls=lambda: self.snapshot.tls,
+            protocol_factory=self.server,
+            on_refused=lambda address: self._count(address, "network-unknown"),
+            on_handshake_failed=lambda address, reason: self._count(address, "handshake-failed"),
+        )
+
+    def _malformed(self, reason: str, address: str) -> None:
+        self._count(address, reason)
+
+    def _count(self, address: str, reason: str) -> None:
+        """Counted, not written one by one: whoever can open connections must not be able to fill the disk."""
+        if len(self._closed) < 10_000 or (address, reason) in self._closed:
+            self._closed[address, reason] = self._closed.get((address, reason), 0) + 1
+
+    async def report_closed(self, stop: asyncio.Event, every: float = 60.0) -> None:
+        """Write the counts once a minute, and at the end."""
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), every)
+            counted, self._closed = self._closed, {}
+            for (address, reason), count in counted.items():
+                event = Event("closed", address=address, reason=reason, count=count, revision=self.snapshot.policies.revision)
+                try:
+                    await self._vault.record(event)
+                except Unavailable:
+                    _log.error("%d closed connections could not be recorded", count)
+
+
+async def main(path: Path, startup: Startup, stop: asyncio.Event, reload: asyncio.Event) -> None:
+    """Serve customers until ``stop``, then finish what was begun."""
+    config = load_config(path)
+    snapshot = build_snapshot(config)
+    async with _vault(config, path, startup, stop) as (vault, swap_vault):
+        worker = Worker(path, snapshot, vault)
+        sock = socket.socket(fileno=startup.listen_fd) if startup.listen_fd >= 0 else bind(config)
+        sock.setblocking(False)
+        listener = worker.listener(sock)
+        await listener.start()
+        _announce(config, startup, sock)
+        reporting = asyncio.create_task(worker.report_closed(stop))
+        await watch(lambda: watched_files(path), lambda: swap_vault() or worker.swap(), reload, stop)
+        await listener.stop()
+        await worker.server.shutdown(DRAIN)
+        await reporting
+        await worker.gateway.drained()
+        worker.upstreams.close()
+
+
+def _announce(config: Config, startup: Startup, sock: socket.socket) -> None:
+    startup.ready()
+    if config.processes == "one":  # there is no supervisor to say it
+        announce(sock, {"one": [os.getpid()]})
+
+
+Swap = Callable[[], None]
+
+
+@asynccontextmanager
+async def _vault(config: Config, path: Path, startup: Startup, stop: asyncio.Event) -> AsyncIterator[tuple[Vault, Swap]]:
+    """The vault behind its socket; or, with ``processes: one``, in this process, which is for trials and says so.
+
+    With it comes what a reload must swap besides the worker's own snapshot.
+    """
+    if config.processes == "separate":
+        link = Link(config.run_dir / "vault.sock", startup.vault_link, unavailable="vault-unavailable")
+        yield RemoteVault(link), lambda: None
+        link.close()
+        return
+    _log.warning("processes: one holds all keys and databases in the process that faces customers: for trials only")
+    cipher = CipherRole(config, path, startup.passphrase)
+    cipher.swap()
+    vault = VaultRole(config, path, cipher.service)
+
+    def swap() -> None:
+        cipher.swap()
+        vault.swap()
+
+    sweeping = asyncio.create_task(cipher.sweep(stop))
+    yield vault.vault, swap
+    await sweeping
+    await vault.close()
+    cipher.service.close()
