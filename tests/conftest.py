@@ -13,7 +13,8 @@ from collections.abc import Callable
 import hypothesis
 import pytest
 
-# Timing is not what properties are about, and a shared machine stalls; in CI the same examples run every time, so that a red run is repeatable.
+# Timing is not what properties are about, and a shared machine stalls; in CI the same examples run every time, so that a red run can be
+# repeated.
 hypothesis.settings.register_profile("gateway", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("gateway")
 

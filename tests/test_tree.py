@@ -18,6 +18,8 @@ MODULES = sorted(file for top in ("gateway", "examples", "benchmarks") for file 
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 #: Words that say nothing about what a thing is (design section 12).
 EMPTY_WORDS = frozenset({"util", "utils", "common", "helper", "helpers", "manager", "managers", "base", "info", "obj"})
+#: X.509's own word for the CN.
+FIELD_WORDS = frozenset({"common_name"})
 LONGEST_MODULE, LONGEST_FUNCTION = 450, 70
 
 each_module = pytest.mark.parametrize("file", MODULES, ids=lambda file: str(file.relative_to(ROOT)))
@@ -70,7 +72,7 @@ def test_nothing_is_too_long(file: Path) -> None:
 
 @each_module
 def test_names_are_the_words_of_the_field(file: Path) -> None:
-    assert not {name for name in names(file) if EMPTY_WORDS & set(words(name)) or "process_data" in name}
+    assert not {name for name in names(file) - FIELD_WORDS if EMPTY_WORDS & set(words(name)) or "process_data" in name}
 
 
 @each_file
