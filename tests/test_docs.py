@@ -1,0 +1,80 @@
+"""What the documents promise to be complete about, they are complete about.
+
+Belongs here: lists in ``docs/`` against the lists in the program. Never may: the wording of a sentence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from gateway.cli import cli
+from gateway.problems import PROBLEMS, REASONS, problem_of
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(file for top in ("docs", "certs", "benchmarks") for file in (ROOT / top).rglob("*.md"))])
+
+
+def rows(document: str) -> dict[str, list[str]]:
+    """First cell of every table row, without its backticks → the other cells; of a problem and a reason of one name, the reason."""
+    lines = [line for line in (ROOT / document).read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {first.strip("`"): others for first, *others in cells}
+
+
+ERRORS = rows("docs/errors.md")
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_reason_is_explained(reason: str) -> None:
+    problem, status, meaning, remedy = ERRORS[reason]
+    assert problem.strip("`") == REASONS[reason]
+    assert status in (str(problem_of(reason).status), "no answer", "its own")
+    assert meaning and remedy
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_every_problem_is_listed(name: str) -> None:
+    text = (ROOT / "docs/errors.md").read_text(encoding="utf-8")
+    assert f"| `{name}` | {PROBLEMS[name].status or 'the application’s own'} | {PROBLEMS[name].title} |" in text
+
+
+def test_nothing_is_explained_that_does_not_exist() -> None:
+    assert set(ERRORS) == set(PROBLEMS) | set(REASONS)
+
+
+def commands(group: click.Group, path: str = "gateway") -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", command
+
+
+@pytest.mark.parametrize(("path", "command"), commands(cli), ids=lambda value: value if isinstance(value, str) else "")
+def test_every_command_and_option_is_described(path: str, command: click.Command) -> None:
+    section = re.search(rf"^### `{path}[ `](.*?)(?=^##|\Z)", (ROOT / "docs/cli.md").read_text(encoding="utf-8"), re.M | re.S)
+    assert section, f"docs/cli.md has no section on {path}"
+    options = [option for parameter in command.params if isinstance(parameter, click.Option) for option in parameter.opts]
+    assert not [option for option in options if option.startswith("--") and f"`{option}" not in section[0]]
+    assert command.help
+
+
+def anchors(document: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda file: str(file.relative_to(ROOT)))
+def test_links_lead_somewhere(document: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (document.parent / path).resolve() if path else document
+        assert target.exists(), f"{document.name}: {link}"
+        assert not anchor or anchor in anchors(target), f"{document.name}: {link}"
