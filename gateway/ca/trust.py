@@ -1,0 +1,229 @@
+"""Trust: which customer a client certificate belongs to, judged on every request.
+
+The certificate chooses the customer, never a name that the client sends (design section 6). The chain is checked once per
+certificate; what can change under a running connection, time, revocation and our own ledger, is checked on every call, so
+that a resumed or long-lived TLS session carries nothing over (T-M1, T-M2, C-01). The outer TLS context only filters: it takes
+``union_pem()`` as its store, with VERIFY_X509_PARTIAL_CHAIN, and whatever it lets through is judged here from the leaf alone (C-07).
+
+What never may come in: a name from SNI, Host or a header, or a default for certificates that nobody claims.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from gateway.ca.anchors import Anchors, CustomerTrust, key_of, name_of, read_anchors
+from gateway.ca.authority import CERTIFICATE_FILE, CUSTOMER_URI, LEDGER_FILE
+from gateway.ca.leaf import is_one_of, names_of, parse_leaf
+from gateway.ca.ledger import Ledger, fingerprint_of, serial_of, stamp_of
+from gateway.errors import ConfigurationError, Mistake, Refused
+
+if TYPE_CHECKING:
+    from gateway.policy.model import Certificates, PolicySet
+
+#: Certificates whose chain check is remembered; the oldest one makes room.
+REMEMBERED = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose certificate it is. ``fingerprint`` is SHA-256 and hex, ``serial`` hex, as in the ledger and in the audit log."""
+
+    customer: str
+    fingerprint: str
+    serial: str
+    not_after: float  # seconds since the epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One customer's part of the trust. ``ledger`` is there for our own authorities."""
+
+    source: CustomerTrust
+    anchors: Anchors
+    ledger: Ledger | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What a chain check found out: ``fault``, or an identity that counts between ``since`` and ``until``.
+
+    ``chain_since`` and ``chain_until`` bound the time in which the check itself holds; outside it is made again.
+    """
+
+    fault: str | None
+    identity: Identity
+    since: float
+    chain_since: float
+    chain_until: float
+
+
+class Trust:
+    """An immutable snapshot, built whole and swapped; only its memory of chain checks grows, up to a bound."""
+
+    __slots__ = ("_issuers", "_members", "_verdicts")
+
+    def __init__(self, members: Mapping[str, Member], verdicts: OrderedDict[bytes, _Verdict] | None = None) -> None:
+        self._members = dict(members)
+        self._issuers = _by_subject(members)
+        self._verdicts: OrderedDict[bytes, _Verdict] = OrderedDict() if verdicts is None else verdicts
+
+    @classmethod
+    def build(cls, customers: Mapping[str, CustomerTrust], now: float) -> Trust:
+        """Read all files. Raises ConfigurationError with every mistake of every customer together."""
+        members: dict[str, Member] = {}
+        mistakes: list[Mistake] = []
+        for customer, source in customers.items():
+            try:
+                ledger = Ledger.load(source.ledger) if source.ledger else None
+                members[customer] = Member(source, read_anchors(source, now), ledger)
+            except ConfigurationError as error:
+                mistakes += error.mistakes
+        mistakes += _indistinguishable(members)
+        if mistakes:
+            raise ConfigurationError(mistakes)
+        return cls(members)
+
+    def identify(self, leaf_der: bytes | None, now: float) -> Identity:
+        """Whose certificate this is, now. Raises Refused with one of the ``certificate-…`` reasons."""
+        if not leaf_der:
+            raise Refused("certificate-missing")
+        digest = hashlib.sha256(leaf_der).digest()
+        verdict = self._verdicts.get(digest)
+        if verdict is None or not verdict.chain_since <= now <= verdict.chain_until:
+            verdict = self._remember(digest, self._check(leaf_der, now))
+        if verdict.fault is not None:
+            raise Refused(verdict.fault)
+        identity = verdict.identity
+        if not verdict.since <= now <= identity.not_after:
+            raise Refused("certificate-expired")
+        self._check_ledger(identity)
+        return identity
+
+    def with_ledgers(self, ledgers: Mapping[str, Ledger]) -> Trust:
+        """The same authorities with newer ledgers. Chain checks stay remembered: no ledger was part of them."""
+        members = {customer: replace(self._members[customer], ledger=ledger) for customer, ledger in ledgers.items()}
+        if any(member.source.ledger is None for member in members.values()):
+            raise ValueError("only our own authorities have a ledger")
+        return Trust({**self._members, **members}, self._verdicts)
+
+    def refreshed(self) -> Trust:
+        """This trust, or one with the ledgers that changed on disk. Costs one ``stat`` per customer."""
+        changed = {
+            customer: Ledger.load(member.source.ledger)
+            for customer, member in self._members.items()
+            if member.source.ledger is not None and member.ledger is not None and _changed(member.source.ledger, member.ledger)
+        }
+        return self.with_ledgers(changed) if changed else self
+
+    def union_pem(self) -> str:
+        """All authorities of all customers, for the outer TLS context."""
+        certificates = [certificate for member in self._members.values() for certificate in member.anchors.certificates]
+        return "".join(certificate.public_bytes(serialization.Encoding.PEM).decode() for certificate in certificates)
+
+    def _check_ledger(self, identity: Identity) -> None:
+        ledger = self._members[identity.customer].ledger
+        if ledger is None:
+            return
+        entry = ledger.entries.get(identity.fingerprint)
+        if entry is None:
+            raise Refused("certificate-not-in-ledger")
+        if entry.revoked is not None:
+            raise Refused("certificate-revoked")
+
+    def _check(self, leaf_der: bytes, now: float) -> _Verdict:
+        """The costly part. Every customer that may have issued the leaf is asked, so that two yeses are noticed."""
+        leaf = parse_leaf(leaf_der)
+        candidates = self._issuers.get(leaf.issuer.public_bytes(), ())
+        faults = {customer: self._fault(customer, leaf, now) for customer in candidates}
+        owners = [customer for customer, fault in faults.items() if fault is None]
+        if len(owners) > 1:
+            return _verdict("", leaf, "certificate-ambiguous")
+        if owners:
+            return _verdict(owners[0], leaf, None, self._members[owners[0]].anchors)
+        return _verdict("", leaf, _most_telling(faults.values()))
+
+    def _fault(self, customer: str, leaf: x509.Certificate, now: float) -> str | None:
+        member = self._members[customer]
+        fault = member.anchors.verify(leaf, now)
+        if fault is not None:
+            return fault
+        if member.ledger is not None and not _names_only(leaf, customer):
+            return "certificate-unsuitable"
+        return None if is_one_of(leaf, member.source.only) else "certificate-unsuitable"
+
+    def _remember(self, digest: bytes, verdict: _Verdict) -> _Verdict:
+        """Refusals too, so that a refused client costs one chain check; except by time, which passes."""
+        if verdict.fault != "certificate-expired":
+            self._verdicts[digest] = verdict
+            self._verdicts.move_to_end(digest)
+        if len(self._verdicts) > REMEMBERED:
+            self._verdicts.popitem(last=False)
+        return verdict
+
+
+def sources_of(policies: PolicySet, authority_dir: Callable[[str], Path]) -> dict[str, CustomerTrust]:
+    """Where each customer's trust lies: in our authority for the customer, or in the file that the policy names."""
+    return {name: _source(customer.certificates, authority_dir(name)) for name, customer in policies.customers.items()}
+
+
+def _source(certificates: Certificates, directory: Path) -> CustomerTrust:
+    if certificates.authority is None:
+        return CustomerTrust(directory / CERTIFICATE_FILE, certificates.crl, directory / LEDGER_FILE, certificates.only)
+    return CustomerTrust(certificates.authority, certificates.crl, None, certificates.only)
+
+
+def _verdict(customer: str, leaf: x509.Certificate, fault: str | None, anchors: Anchors | None = None) -> _Verdict:
+    identity = Identity(customer, fingerprint_of(leaf), serial_of(leaf), leaf.not_valid_after_utc.timestamp())
+    since = leaf.not_valid_before_utc.timestamp()
+    if anchors is None:
+        return _Verdict(fault, identity, since, float("-inf"), float("inf"))
+    return _Verdict(fault, identity, since, anchors.since, anchors.until)
+
+
+def _names_only(leaf: x509.Certificate, customer: str) -> bool:
+    """Our own certificates name their customer in exactly one URI; no other type of name counts (T-M8)."""
+    return {name for kind, name in names_of(leaf) if kind == "uri"} == {CUSTOMER_URI + customer}
+
+
+def _most_telling(faults: Iterable[str | None]) -> str:
+    """For the audit log: a revoked or expired certificate of a customer says more than that another does not know it."""
+    order = ("certificate-revoked", "certificate-expired", "certificate-unsuitable")
+    found = set(faults)
+    return next((reason for reason in order if reason in found), "certificate-unknown")
+
+
+def _changed(path: Path, ledger: Ledger) -> bool:
+    try:
+        return stamp_of(path) != ledger.stamp
+    except OSError:
+        return True  # loading it says what is wrong
+
+
+def _by_subject(members: Mapping[str, Member]) -> dict[bytes, tuple[str, ...]]:
+    found: dict[bytes, dict[str, None]] = {}
+    for customer, member in members.items():
+        for certificate in member.anchors.certificates:
+            found.setdefault(certificate.subject.public_bytes(), {})[customer] = None
+    return {subject: tuple(customers) for subject, customers in found.items()}
+
+
+def _indistinguishable(members: Mapping[str, Member]) -> list[Mistake]:
+    """Two customers' authorities with one key, or with one name and key identifier: nobody can say whose leaf it is."""
+    owners: dict[object, str] = {}
+    mistakes = []
+    for customer, member in members.items():
+        for mark in (mark for certificate in member.anchors.certificates for mark in (key_of(certificate), name_of(certificate))):
+            if owners.setdefault(mark, customer) != customer:
+                text = f"an authority in it cannot be told apart from one of customer {owners[mark]}"
+                mistakes.append(Mistake(member.source.authority, 0, text))
+                break
+    return mistakes

@@ -1,0 +1,76 @@
+"""The gateway's own certificate is accepted by a strict client for exactly the names that were asked for."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+import stat
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from gateway.ca.server import create_server_certificate
+from gateway.errors import ConfigurationError
+
+X509_STRICT = 0x20
+
+
+def handshake(server: ssl.SSLContext, client: ssl.SSLContext, hostname: str) -> None:
+    """A whole handshake in memory; raises ssl.SSLError when the client says no."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    sides = [client.wrap_bio(to_client, to_server, server_hostname=hostname), server.wrap_bio(to_server, to_client, server_side=True)]
+    for _ in range(4):
+        for side in sides:
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+    assert sides[0].version()
+
+
+def contexts(directory: Path, *names: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    files = create_server_certificate(directory, names)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(files.certificate, files.private_key)
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.load_verify_locations(files.authority)
+    client.verify_flags |= ssl.VerifyFlags(X509_STRICT)
+    return server, client
+
+
+@pytest.mark.parametrize("name", ["gateway.example", "127.0.0.1", "::1", "localhost"])
+def test_c10_strict_client_accepts(tmp_path: Path, name: str) -> None:
+    handshake(*contexts(tmp_path, "gateway.example", "127.0.0.1", "::1", "localhost"), name)
+
+
+def test_other_names_are_not_covered(tmp_path: Path) -> None:
+    with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
+        handshake(*contexts(tmp_path, "gateway.example"), "other.example")
+
+
+def test_files_extensions_and_modes(tmp_path: Path) -> None:
+    files = create_server_certificate(tmp_path / "certs", ["Gateway.Example", "192.0.2.7"])
+    leaf, authority = x509.load_pem_x509_certificates(files.certificate.read_bytes())
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert list(names) == [x509.DNSName("gateway.example"), x509.IPAddress(ipaddress.ip_address("192.0.2.7"))]
+    assert list(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == [ExtendedKeyUsageOID.SERVER_AUTH]
+    assert x509.load_pem_x509_certificate(files.authority.read_bytes()) == authority
+    assert stat.S_IMODE(files.private_key.stat().st_mode) == 0o600
+    assert len(list((tmp_path / "certs").iterdir())) == 3, "the authority's key is not kept"
+
+
+def test_files_are_never_overwritten(tmp_path: Path) -> None:
+    files = create_server_certificate(tmp_path, ["gateway.example"])
+    before = files.private_key.read_bytes()
+    with pytest.raises(ConfigurationError, match="never overwritten"):
+        create_server_certificate(tmp_path, ["gateway.example"])
+    assert files.private_key.read_bytes() == before
+
+
+@pytest.mark.parametrize("names", [[], [""], ["*.example"], ["a b"], ["-x.example"], ["müller.example"], ["x" * 64], ["a\n"], ["http://x"]])
+def test_names_that_are_none_are_refused(tmp_path: Path, names: list[str]) -> None:
+    with pytest.raises(ValueError, match="host name"):
+        create_server_certificate(tmp_path, names)
+    assert not list(tmp_path.iterdir())
