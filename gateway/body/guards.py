@@ -64,6 +64,8 @@ def _is_iban(text: str) -> bool:
 
 def _words(text: str) -> tuple[str, ...]:
     """Words as a reader compares them: ``MUSTERMANN, max`` and ``max_mustermann`` hold the words of the same person."""
+    if text.isascii():  # most texts: for them all of this is the same as lower case
+        return tuple(_WORD.findall(text.lower()))
     return tuple(_WORD.findall(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())))
 
 

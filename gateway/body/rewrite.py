@@ -13,6 +13,9 @@ from gateway.body.guards import echo, personal_data
 from gateway.body.json_scan import Place, Scanned, scan
 from gateway.errors import Unavailable
 
+#: Kept: ``json.dumps`` with any option builds a new encoder for every string.
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
+
 __all__ = ["Place", "Scanned", "echo", "personal_data", "scan", "splice"]
 
 
@@ -27,7 +30,7 @@ def splice(scanned: Scanned, replacements: Sequence[str | None]) -> bytes:
     at = 0
     for place, replacement in zip(scanned.places, replacements, strict=True):
         if replacement is not None and replacement != place.value:
-            pieces += scanned.text[at : place.start], json.dumps(replacement, ensure_ascii=False)
+            pieces += scanned.text[at : place.start], _quoted(replacement)
             at = place.end
     pieces.append(scanned.text[at:])
     try:

@@ -13,6 +13,7 @@ import gateway.tokens
 from gateway.tokens.form import DataClass
 from gateway.tokens.forms import FORMS, form_of, recognised
 from gateway.tokens.opaque import encode, encode_sealed
+from gateway.tokens.same_length import SAFE
 
 CLASSES = {
     "opaque": DataClass("note"),
@@ -77,3 +78,13 @@ def test_no_form_takes_the_token_of_another(name: str, other: str) -> None:
 @pytest.mark.parametrize("name", ["opaque", "same_length", "digits", "email", "uuid"])
 def test_real_values_lie_in_no_space(name: str, value: str) -> None:
     assert not recognised(CLASSES[name], value)
+
+
+@every_form
+def test_every_form_is_documented(name: str) -> None:
+    assert f"| `{name}` |" in (Path(__file__).parents[2] / "docs" / "tokens.md").read_text("utf-8")
+
+
+def test_the_documented_alphabet_is_the_real_one() -> None:
+    lines = (Path(__file__).parents[2] / "docs" / "tokens.md").read_text("utf-8").splitlines()
+    assert SAFE in [line.replace(" ", "") for line in lines if line.startswith("    ")]
