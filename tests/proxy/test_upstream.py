@@ -1,0 +1,532 @@
+"""The pool against servers that behave, and servers that do not: raw sockets on both sides."""
+
+import asyncio
+import socket
+import ssl
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from gateway.errors import Refused
+from gateway.proxy.upstream import Timeouts, UpstreamKey, UpstreamPool
+
+HOST = [(b"Host", b"suite.internal")]
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+QUICK = Timeouts(connect=1, answer=0.1, idle=0.1)
+
+
+@pytest.fixture
+async def pool():
+    pool = UpstreamPool()
+    yield pool
+    pool.close()
+    await asyncio.sleep(0.01)  # aborted transports tell their protocols in the next turn of the loop
+
+
+def key(port, customer="stadtwerke_musterstadt", **more):
+    return UpstreamKey(customer, more.get("scheme", "http"), more.get("host", "127.0.0.1"), port, more.get("ca"))
+
+
+async def head_of(reader):
+    return await reader.readuntil(b"\r\n\r\n")
+
+
+def answering(*answers, seen=None):
+    """A server that gives these answers on each connection, one per request, and then hangs up."""
+
+    async def serve(reader, writer):
+        for answer in answers:
+            head = await head_of(reader)
+            if seen is not None:
+                seen.append(head)
+            writer.write(answer)
+            await writer.drain()
+
+    return serve
+
+
+async def get(pool, where, **options):
+    response = await pool.request(where, options.pop("method", "GET"), b"/orders", HOST, options.pop("body", None), **options)
+    return response.status, await response.read_all(1 << 20)
+
+
+# --- requests as they leave ---
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "framing"),
+    [
+        ("GET", None, b""),
+        ("DELETE", None, b""),
+        ("POST", None, b"Content-Length: 0\r\n"),
+        ("POST", b"", b"Content-Length: 0\r\n"),
+        ("PUT", b"abc", b"Content-Length: 3\r\n"),
+    ],
+)
+async def test_a_request_has_one_canonical_form(pool, raw_server, method, body, framing):
+    seen = []
+    port = await raw_server(answering(OK, seen=seen))
+    response = await pool.request(key(port), method, b"/a%2Fb?c=%20", [*HOST, (b"X-A", b"b")], body)
+    assert await response.read_all(10) == b"ok"
+    assert seen == [method.encode() + b" /a%2Fb?c=%20 HTTP/1.1\r\nHost: suite.internal\r\nX-A: b\r\n" + framing + b"\r\n"]
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "headers"),
+    [
+        ("GET\r\nX: y", b"/", HOST),
+        ("get", b"/", HOST),
+        ("GET", b"/ HTTP/1.1\r\nX: y", HOST),
+        ("GET", b"/a b", HOST),
+        ("GET", b"/a#b", HOST),
+        ("GET", b"/\xc3\xa4", HOST),
+        ("GET", b"http://other/", HOST),
+        ("GET", b"*", HOST),
+        ("GET", b"", HOST),
+        ("GET", b"/", []),
+        ("GET", b"/", [*HOST, *HOST]),
+        ("GET", b"/", [*HOST, (b"X", b"a\r\nY: b")]),
+        ("GET", b"/", [*HOST, (b"X", b"a\nY: b")]),
+        ("GET", b"/", [*HOST, (b"X", b"a\rb")]),
+        ("GET", b"/", [*HOST, (b"X", b"a\x00b")]),
+        ("GET", b"/", [*HOST, (b"X: a\r\nY", b"b")]),
+        ("GET", b"/", [*HOST, (b"X\nY", b"b")]),
+        ("GET", b"/", [*HOST, (b"X Y", b"b")]),
+        ("GET", b"/", [*HOST, (b"", b"b")]),
+        ("GET", b"/", [*HOST, (b"Content-Length", b"5")]),
+        ("GET", b"/", [*HOST, (b"transfer-encoding", b"chunked")]),
+        ("GET", b"/", [*HOST, (b"Connection", b"close")]),
+        ("GET", b"/", [*HOST, (b"Upgrade", b"h2c")]),
+        ("GET", b"/", [*HOST, (b"Expect", b"100-continue")]),
+    ],
+)
+async def test_ts7_nothing_ends_a_line_early(pool, method, target, headers):
+    with pytest.raises(Refused, match="malformed"):
+        await pool.request(key(1), method, target, headers)
+
+
+# --- keeping and not keeping connections ---
+
+
+async def test_a_connection_carries_many_exchanges(pool):
+    async def hello(request):
+        return web.json_response({"path": request.path_qs, "body": (await request.read()).decode()})
+
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", hello)
+    async with TestServer(app) as server:
+        where = key(server.port)
+        for number in range(20):
+            response = await pool.request(where, "POST", b"/orders?n=%d" % number, HOST, b"x" * number)
+            with response:
+                assert await response.read_all(1000) == b'{"path": "/orders?n=%d", "body": "%s"}' % (number, b"x" * number)
+        assert pool.opened == 1
+        pool.close()
+
+
+async def test_ts5_customers_never_share_a_connection(pool, raw_server):
+    port = await raw_server(answering(OK, OK, OK))
+    for customer in ("nord", "sued", "nord", "sued"):
+        await get(pool, key(port, customer))
+    assert pool.opened == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    ],
+)
+async def test_a_connection_that_was_not_offered_is_not_kept(pool, raw_server, answer):
+    port = await raw_server(answering(answer, answer))
+    await get(pool, key(port))
+    await get(pool, key(port))
+    assert pool.opened == 2
+
+
+async def test_ts6_bytes_that_nobody_asked_for_close_the_kept_connection(pool, raw_server):
+    gone = asyncio.Event()
+
+    async def serve(reader, writer):
+        await head_of(reader)
+        writer.write(OK)
+        await writer.drain()
+        await reply.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
+        assert await reader.read() == b""
+        gone.set()
+
+    reply = asyncio.Event()
+    port = await raw_server(serve)
+    assert await get(pool, key(port)) == (200, b"ok")
+    reply.set()
+    await asyncio.wait_for(gone.wait(), 5)
+    assert pool._take(key(port)) is None
+
+
+async def test_old_connections_are_swept(raw_server):
+    port = await raw_server(answering(OK, OK))
+    pool = UpstreamPool(kept_for=0.02)
+    await get(pool, key(port))
+    assert pool._idle
+    while pool._idle:
+        await asyncio.sleep(0.01)
+    pool.close()
+
+
+async def test_renew_drops_what_was_checked_against_older_trust(pool, raw_server):
+    port = await raw_server(answering(OK, OK))
+    await get(pool, key(port))
+    pool.renew()
+    await get(pool, key(port))
+    assert pool.opened == 2
+
+
+async def test_the_slow_suite_of_one_customer_holds_up_nobody_else(raw_server):
+    release = asyncio.Event()
+
+    async def serve(reader, writer):
+        head = await head_of(reader)
+        if b"slow" in head:
+            await release.wait()
+        writer.write(OK)
+        await writer.drain()
+
+    pool = UpstreamPool(per_upstream=1)
+    port = await raw_server(serve)
+    slow = asyncio.create_task(pool.request(key(port, "nord"), "GET", b"/slow", HOST))
+    await asyncio.sleep(0.01)
+    with pytest.raises(Refused, match="upstream-timeout"):
+        await pool.request(key(port, "nord"), "GET", b"/", HOST, timeouts=Timeouts(connect=0.05))
+    assert await get(pool, key(port, "sued")) == (200, b"ok")
+    release.set()
+    (await slow).release()
+    assert await get(pool, key(port, "nord")) == (200, b"ok")
+    pool.close()
+
+
+# --- a kept connection that dies before an answer ---
+
+
+def dying_second(seen):
+    """Answers the first request of every connection, and hangs up on the second without a word."""
+
+    async def serve(reader, writer):
+        seen.append(await head_of(reader))
+        writer.write(OK)
+        await writer.drain()
+        seen.append(await head_of(reader))
+
+    return serve
+
+
+async def test_h06_a_get_is_sent_again_once_and_says_so(pool, raw_server):
+    seen = []
+    port = await raw_server(dying_second(seen))
+    assert await get(pool, key(port)) == (200, b"ok")
+    response = await pool.request(key(port), "GET", b"/orders", HOST)
+    assert (response.replayed, await response.read_all(10)) == (True, b"ok")
+    assert len(seen) == 3 and pool.opened == 2
+
+
+@pytest.mark.parametrize(("method", "body"), [("POST", b"x"), ("POST", None), ("PUT", b"x"), ("DELETE", None), ("GET", b"x")])
+async def test_h06_nothing_else_is_ever_sent_twice(pool, raw_server, method, body):
+    seen = []
+    port = await raw_server(dying_second(seen))
+    await get(pool, key(port))
+    with pytest.raises(Refused, match="upstream-unreachable"):
+        await pool.request(key(port), method, b"/orders", HOST, body)
+    assert len(seen) == 2 and pool.opened == 1
+
+
+# --- failures ---
+
+
+@pytest.mark.parametrize(
+    ("transcript", "reason"),
+    [
+        (b"", "upstream-unreachable"),
+        (b"HTTP/1.1 200", "upstream-malformed"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "upstream-malformed"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", "upstream-malformed"),
+        (b"HTTP/1.1 103 Early\r\n\r\n" * 20 + OK, "upstream-malformed"),
+        (OK + b"more", "upstream-malformed"),
+    ],
+)
+async def test_ts6_no_answer_or_a_bad_one(pool, raw_server, transcript, reason):
+    port = await raw_server(answering(transcript))
+    with pytest.raises(Refused, match=reason):
+        await get(pool, key(port))
+    assert not pool._idle
+
+
+@pytest.mark.parametrize(
+    "transcript",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n",
+    ],
+)
+async def test_a_body_that_breaks_off_is_never_complete(pool, raw_server, transcript):
+    port = await raw_server(answering(transcript))
+    with pytest.raises(Refused, match="upstream-malformed"):
+        await get(pool, key(port))
+    assert not pool._idle
+
+
+async def test_a_body_that_turns_bad_midway(pool, raw_server):
+    async def serve(reader, writer):
+        await head_of(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n")
+        await began.wait()
+        writer.write(b"zz\r\n")
+        await writer.drain()
+
+    began = asyncio.Event()
+    response = await pool.request(key(await raw_server(serve)), "GET", b"/", HOST)
+    chunks = response.chunks()
+    assert await anext(chunks) == b"ok"
+    began.set()
+    with pytest.raises(Refused, match="upstream-malformed"):
+        await anext(chunks)
+
+
+async def test_an_answer_that_ends_with_its_connection(pool, raw_server):
+    port = await raw_server(answering(b"HTTP/1.1 200 OK\r\n\r\nok"))
+    assert await get(pool, key(port)) == (200, b"ok")
+    assert not pool._idle
+
+
+async def test_head_leaves_a_usable_connection(pool, raw_server):
+    port = await raw_server(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n", OK))
+    assert await get(pool, key(port), method="HEAD") == (200, b"")
+    assert await get(pool, key(port)) == (200, b"ok")
+    assert pool.opened == 1
+
+
+async def silent(reader, writer):
+    await reader.read()
+
+
+async def half(reader, writer):
+    await head_of(reader)
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok")
+    await reader.read()
+
+
+async def dripping(reader, writer):
+    """Interim answers for ever: each one alone would be in time."""
+    await head_of(reader)
+    while True:
+        writer.write(b"HTTP/1.1 103 Early\r\nX: " if not dripping.begun else b"x")
+        dripping.begun = True
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("serve", [silent, half, dripping])
+async def test_td6_deadlines(pool, raw_server, serve):
+    dripping.begun = False
+    port = await raw_server(serve)
+    with pytest.raises(Refused, match="upstream-timeout"):
+        await get(pool, key(port), timeouts=QUICK)
+    assert not pool._idle
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "does-not-exist.invalid", "a..b", "x" * 300])
+async def test_unreachable(pool, host, unused_tcp_port):
+    with pytest.raises(Refused, match="upstream-unreachable"):
+        await get(pool, key(unused_tcp_port, host=host))
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_too_large(pool, raw_server, announced):
+    length = b"Content-Length: 100\r\n\r\n" if announced else b"Transfer-Encoding: chunked\r\n\r\n64\r\n"
+    port = await raw_server(answering(b"HTTP/1.1 200 OK\r\n" + length + b"x" * 100 + (b"" if announced else b"\r\n0\r\n\r\n")))
+    response = await pool.request(key(port), "GET", b"/", HOST)
+    with pytest.raises(Refused, match="upstream-too-large"):
+        await response.read_all(99)
+
+
+# --- streams ---
+
+
+async def pieces(*values):
+    for value in values:
+        if isinstance(value, Exception):
+            raise value
+        yield value
+
+
+async def test_a_streamed_request(pool, raw_server):
+    received = []
+
+    async def serve(reader, writer):
+        await head_of(reader)
+        received.append(await reader.readuntil(b"0\r\n\r\n"))
+        writer.write(OK)
+        await writer.drain()
+
+    port = await raw_server(serve)
+    assert await get(pool, key(port), method="POST", body=pieces(b"abc", b"", b"de")) == (200, b"ok")
+    assert received == [b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"]
+    assert pool._idle
+
+
+async def test_a_broken_off_request_never_counts_as_complete(pool, raw_server):
+    received = asyncio.get_running_loop().create_future()
+
+    async def serve(reader, writer):
+        await head_of(reader)
+        data = b""
+        try:
+            while more := await reader.read(1000):
+                data += more
+        finally:
+            received.set_result(data)
+
+    port = await raw_server(serve)
+    with pytest.raises(Refused, match="body-too-large"):
+        await get(pool, key(port), method="POST", body=pieces(b"abc", Refused("body-too-large")))
+    assert not (await received).endswith(b"0\r\n\r\n")
+    assert not pool._idle
+
+
+async def test_ts4_an_early_answer_ends_the_request_and_the_connection(pool, raw_server):
+    asked = 0
+
+    async def endless():
+        nonlocal asked
+        while True:
+            asked += 1
+            yield b"x" * 10_000
+            await asyncio.sleep(0)
+
+    async def serve(reader, writer):
+        await head_of(reader)
+        writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+    port = await raw_server(serve)
+    assert await get(pool, key(port), method="POST", body=endless()) == (413, b"")
+    assert asked > 0 and not pool._idle
+
+
+async def test_an_upstream_that_stops_reading_is_noticed(pool, raw_server):
+    async def endless():
+        while True:
+            yield b"x" * 100_000
+
+    async def serve(reader, writer):
+        await asyncio.sleep(5)
+
+    port = await raw_server(serve, limit=1000)
+    with pytest.raises(Refused, match="upstream-timeout"):
+        await get(pool, key(port), method="POST", body=endless(), timeouts=QUICK)
+
+
+async def test_a_slow_reader_makes_the_upstream_wait(pool, raw_server):
+    sent = 0
+
+    async def serve(reader, writer):
+        nonlocal sent
+        await head_of(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n")
+        for _ in range(500):
+            writer.write(b"x" * 100_000)
+            await writer.drain()
+            sent += 100_000
+
+    port = await raw_server(serve)
+    response = await pool.request(key(port), "GET", b"/", HOST)
+    before = -1
+    while before != sent:  # until the upstream no longer gets on
+        before = sent
+        await asyncio.sleep(0.05)
+    assert sent < 50_000_000
+    assert response._parser.buffered < 2_000_000
+    total = 0
+    async for chunk in response.chunks():
+        total += len(chunk)
+    assert total == 50_000_000
+    assert pool._idle
+
+
+async def test_abort_midway_and_release_unread(pool, raw_server):
+    port = await raw_server(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n" + b"x" * 20, b""))
+    for end in ("abort", "release"):
+        response = await pool.request(key(port), "GET", b"/", HOST)
+        getattr(response, end)()
+        assert not pool._idle
+        with pytest.raises(RuntimeError):
+            await response.read_all(100)
+
+
+async def test_cancelled_exchanges_leave_nothing_behind(raw_server):
+    pool = UpstreamPool(per_upstream=1)
+    port = await raw_server(silent)
+    for _ in range(3):
+        task = asyncio.create_task(pool.request(key(port), "GET", b"/", HOST))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert not pool._idle and not pool._slots[key(port)].locked()
+    pool.close()
+
+
+# --- TLS ---
+
+
+@pytest.fixture
+async def secure(new_authority, raw_server):
+    authority = new_authority("suite")
+    own = authority.issue("server", names=["localhost"], server=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own.certificate, own.key)
+    return authority, await raw_server(answering(OK), ssl=context)
+
+
+async def test_an_upstream_is_verified_against_its_authority(pool, secure):
+    authority, port = secure
+    assert await get(pool, key(port, scheme="https", host="localhost", ca=authority.file)) == (200, b"ok")
+
+
+async def test_a_foreign_name_foreign_authority_or_missing_file_is_unreachable(pool, secure, new_authority, tmp_path):
+    authority, port = secure
+    for where in (
+        key(port, scheme="https", host="127.0.0.1", ca=authority.file),
+        key(port, scheme="https", host="localhost", ca=new_authority("other").file),
+        key(port, scheme="https", host="localhost"),
+        key(port, scheme="https", host="localhost", ca=tmp_path / "missing.pem"),
+    ):
+        with pytest.raises(Refused, match="upstream-unreachable"):
+            await get(pool, where)
+
+
+async def test_a_cut_never_passes_for_the_end_of_an_answer(pool, new_authority, raw_server):
+    """An answer without a length ends with the connection; over TLS only close_notify says so, a bare FIN says nothing."""
+    authority = new_authority("suite")
+    own = authority.issue("server", names=["localhost"], server=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own.certificate, own.key)
+    done = asyncio.Event()
+
+    async def serve(reader, writer):
+        head = await head_of(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nok")
+        await writer.drain()
+        if b"/cut" in head:
+            writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
+            await done.wait()
+
+    port = await raw_server(serve, ssl=context)
+    where = key(port, scheme="https", host="localhost", ca=authority.file)
+    assert await get(pool, where) == (200, b"ok")
+    response = await pool.request(where, "GET", b"/cut", HOST)
+    with pytest.raises(Refused, match="upstream-malformed"):
+        await response.read_all(10)
+    done.set()
