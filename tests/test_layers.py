@@ -92,6 +92,13 @@ def test_only_the_cipher_uses_keyed_primitives(file: Path) -> None:
     assert not keyed
 
 
+@pytest.mark.parametrize("package", ["policy", "body", "tokens"])
+def test_pure_packages_use_the_pure_half_of_urllib(package: str) -> None:
+    """As above: of ``urllib`` only ``parse`` does no input or output."""
+    found = {name for file in (ROOT / "gateway" / package).rglob("*.py") for name in imports(file) if name.split(".")[0] == "urllib"}
+    assert all(name.startswith("urllib.parse") for name in found)
+
+
 def test_relative_imports_are_not_used() -> None:
     """A relative import would slip past the check above."""
     for file in (ROOT / "gateway").rglob("*.py"):
