@@ -1,0 +1,146 @@
+"""``config.yaml``: where the gateway runs, and where its state lies on disk.
+
+What belongs here: reading that file, and the layout of the state folder. What never may: policies, keys, passwords.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Literal
+
+from gateway.schema import Mistakes, Node, read_yaml
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All paths are absolute: relative ones count from the folder of the file."""
+
+    file: Path
+    listen: tuple[str, int]
+    hostnames: tuple[str, ...]
+    certificate: Path
+    private_key: Path
+    policies: Path
+    state: Path
+    operator_key: Path
+    processes: Literal["separate", "one"]
+    workers: int | None  # None: one per core
+    admin: tuple[str, int] | None
+
+    @property
+    def customers_dir(self) -> Path:
+        return self.state / "customers"
+
+    def customer_dir(self, customer: str) -> Path:
+        return self.customers_dir / customer
+
+    def vault_db(self, customer: str) -> Path:
+        return self.customer_dir(customer) / "vault.db"
+
+    def keyslots(self, customer: str) -> Path:
+        return self.customer_dir(customer) / "keyslots"
+
+    def data_keys(self, customer: str) -> Path:
+        return self.customer_dir(customer) / "datakeys"
+
+    def authority_dir(self, customer: str) -> Path:
+        return self.customer_dir(customer) / "ca"
+
+    def share(self, customer: str) -> Path:
+        """Apart from the customers' folders, because it is to be backed up apart from them."""
+        return self.state / "shares" / customer
+
+    def tombstone(self, customer: str) -> Path:
+        return self.state / "tombstones" / customer
+
+    @property
+    def audit_dir(self) -> Path:
+        return self.state / "audit"
+
+    @property
+    def run_dir(self) -> Path:
+        return self.state / "run"
+
+
+def load_config(file: Path) -> Config:
+    """Raises ConfigurationError with every mistake."""
+    mistakes = Mistakes()
+    root = read_yaml(file, mistakes)
+    config = _read(file.absolute(), root) if root is not None else None
+    mistakes.raise_any()
+    assert config is not None
+    return config
+
+
+REQUIRED = ("listen", "hostnames", "certificate", "private_key", "policies", "state", "vault", "operator_key")
+OPTIONAL = ("processes", "workers", "proxy_protocol", "admin")
+
+
+def _read(file: Path, root: Node) -> Config | None:
+    fields = root.fields(REQUIRED, OPTIONAL)
+    if any(name not in fields for name in REQUIRED):
+        return None
+    folder = file.parent
+    if fields["vault"].text() != "sqlite":
+        fields["vault"].wrong("this version keeps vaults in SQLite only: write 'vault: sqlite'")
+    if "proxy_protocol" in fields and fields["proxy_protocol"].items():
+        fields["proxy_protocol"].wrong("this version does not speak PROXY protocol yet: leave the list empty")
+    workers = fields.get("workers")
+    processes = fields.get("processes")
+    return Config(
+        file=file,
+        listen=_address(fields["listen"]),
+        hostnames=_hostnames(fields["hostnames"]),
+        certificate=folder / fields["certificate"].text(),
+        private_key=folder / fields["private_key"].text(),
+        policies=folder / fields["policies"].text(),
+        state=folder / fields["state"].text(),
+        operator_key=_operator_key(fields["operator_key"], folder),
+        processes="one" if processes is not None and processes.choice("separate", "one") == "one" else "separate",
+        workers=None if workers is None or workers.value == "auto" else workers.integer(1, 256),
+        admin=_admin(fields["admin"]) if "admin" in fields else None,
+    )
+
+
+def _address(node: Node) -> tuple[str, int]:
+    host, colon, port = node.text().rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    try:
+        if colon and port.isascii() and port.isdigit() and int(port) < 65536:
+            return str(ip_address(host)), int(port)
+    except ValueError:
+        pass
+    node.wrong("expected an address and a port, such as 0.0.0.0:8443 or [::]:8443")
+    return "127.0.0.1", 0
+
+
+def _hostnames(node: Node) -> tuple[str, ...]:
+    names = tuple(item.text().lower() for item in node.items())
+    if not names:
+        node.wrong("at least one host name is needed: the one that clients connect to")
+    for item in node.items():
+        text = item.text()
+        if not text.isascii() or any(character in text for character in "/:* @") or text.endswith("."):
+            item.wrong("a plain host name or IPv4 address is needed, without port, wildcard or trailing dot")
+    return names
+
+
+def _operator_key(node: Node, folder: Path) -> Path:
+    kind, colon, path = node.text().partition(":")
+    if kind == "pkcs11":
+        node.wrong("this version keeps the operator key in an encrypted file only: write 'operator_key: file:certs/operator.key'")
+    elif kind != "file" or not colon or not path:
+        node.wrong("expected file:PATH")
+    return folder / path
+
+
+def _admin(node: Node) -> tuple[str, int] | None:
+    listen = node.fields(("listen",)).get("listen")
+    if listen is None:
+        return None
+    host, port = _address(listen)
+    if not ip_address(host).is_loopback:
+        listen.wrong("the operators' listener is for loopback addresses only")
+    return host, port

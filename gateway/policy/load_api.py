@@ -1,0 +1,236 @@
+"""``policies/<api>.yaml``: where personal data is, who sees what, what is let through."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Literal, cast
+
+from gateway.body.selector import Record, SelectorError, compile_record
+from gateway.policy.load_classes import NAME
+from gateway.policy.model import Api, Limits, PolicyTest, Role, Route
+from gateway.schema import Node, suggestion
+from gateway.tokens.form import DataClass
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_SEGMENT = re.compile(r"\{[a-z_][a-z0-9_]*\}|[A-Za-z0-9._~-]*[A-Za-z0-9_~-]", re.ASCII)
+DEFAULT_LIMITS = Limits()
+LARGEST_BODY = 64 << 20  # bytes: a declared record is held in memory as a whole
+
+
+def read_api(root: Node, classes: Mapping[str, DataClass]) -> Api | None:
+    fields = root.fields(("api", "roles", "routes"), ("records", "limits", "tests"))
+    if any(name not in fields for name in ("api", "roles", "routes")):
+        return None
+    name = fields["api"].text()
+    if not NAME.fullmatch(name):
+        fields["api"].wrong(f"{name!r} is not a name: lower-case letters, digits and _")
+    records = _Records(fields["records"].entries() if "records" in fields else {}, classes)
+    records.compile_all()
+    roles = {role: _role(role, node, classes) for role, node in fields["roles"].entries().items()}
+    routes = _routes(fields["routes"], records, roles, classes)
+    limits = _limits(fields["limits"]) if "limits" in fields else Limits()
+    tests = tuple(_test(node, roles) for node in fields["tests"].items()) if "tests" in fields else ()
+    return Api(name, roles, tuple(routes), limits, tests)
+
+
+def known_class(node: Node, name: str, classes: Mapping[str, DataClass]) -> bool:
+    if name in classes:
+        return True
+    node.wrong(f"there is no data class {name!r}{suggestion(name, tuple(classes))}")
+    return False
+
+
+class _Records:
+    """Compiles records in the order in which they contain one another."""
+
+    def __init__(self, nodes: Mapping[str, Node], classes: Mapping[str, DataClass]) -> None:
+        self.nodes = nodes
+        self._classes = classes
+        self._compiled: dict[str, Record | None] = {}
+        self._compiling: list[str] = []
+
+    def compile_all(self) -> None:
+        for name in self.nodes:
+            self.get(name)
+
+    def get(self, name: str) -> Record | None:
+        """None when it has a mistake, which was reported then."""
+        if name in self._compiling:
+            self.nodes[name].wrong("a record cannot contain itself")
+            return None
+        if name not in self._compiled:
+            self._compiling.append(name)
+            self._compiled[name] = self._compile(name, self.nodes[name])
+            self._compiling.pop()
+        return self._compiled[name]
+
+    def _compile(self, name: str, node: Node) -> Record | None:
+        parts = node.fields((), ("fields", "clear", "contains", "unlisted"))
+        fields = {selector: cls.text() for selector, cls in parts["fields"].entries().items()} if "fields" in parts else {}
+        sound = [known_class(parts["fields"].entries()[selector], cls, self._classes) for selector, cls in fields.items()]
+        contains: dict[str, Record] = {}
+        for selector, inner in parts["contains"].entries().items() if "contains" in parts else ():
+            record = self._known(inner)
+            if record is not None:
+                contains[selector] = record
+            sound.append(record is not None)
+        clear = parts["clear"].texts() if "clear" in parts else []
+        unlisted = parts["unlisted"].choice("refuse", "pass") if "unlisted" in parts else "refuse"
+        if not all(sound):
+            return None
+        try:
+            return compile_record(name, fields, clear, contains, cast(Literal["refuse", "pass"], unlisted))
+        except SelectorError as error:
+            _where(parts, error.selector, node).wrong(f"{error.selector!r}: {error.text}")
+            return None
+
+    def _known(self, node: Node) -> Record | None:
+        name = node.text()
+        if name not in self.nodes:
+            node.wrong(f"there is no record {name!r}{suggestion(name, tuple(self.nodes))}")
+            return None
+        return self.get(name)
+
+    def named(self, node: Node) -> Record | Literal["pass"] | None:
+        return "pass" if node.value == "pass" else self._known(node)
+
+
+def _where(parts: Mapping[str, Node], selector: str, record: Node) -> Node:
+    """The node that a selector stands at, for the line number."""
+    for part in ("fields", "contains"):
+        if part in parts and selector in parts[part].entries():
+            return parts[part].entries()[selector]
+    if "clear" in parts:
+        for item in parts["clear"].items():
+            if item.value == selector:
+                return item
+    return record
+
+
+def _role(name: str, node: Node, classes: Mapping[str, DataClass]) -> Role:
+    if not NAME.fullmatch(name):
+        node.wrong(f"{name!r} is not a name for a role: lower-case letters, digits and _")
+    reveal = node.fields((), ("reveal",)).get("reveal") if node.value is not None else None
+    if reveal is None:
+        return Role(name)
+    parts = reveal.fields((), ("clear", "masked"))
+    listed: dict[str, frozenset[str]] = {}
+    for part, items in parts.items():
+        listed[part] = frozenset(item.text() for item in items.items() if known_class(item, item.text(), classes))
+    clear, masked = listed.get("clear", frozenset()), listed.get("masked", frozenset())
+    if clear & masked:
+        reveal.wrong(f"both clear and masked: {', '.join(sorted(clear & masked))}")
+    return Role(name, clear, masked)
+
+
+def _routes(node: Node, records: _Records, roles: Mapping[str, Role], classes: Mapping[str, DataClass]) -> list[Route]:
+    routes: list[Route] = []
+    seen: dict[tuple[str, tuple[str | None, ...]], int] = {}
+    for key, entry in node.entries().items():
+        line = node.key_lines[key]
+        methods, _, template = key.partition(" ")
+        segments = _segments(template.strip(), node, line)
+        for method in methods.split(","):
+            if method not in METHODS:
+                node.wrong(f"{method!r} is not a method: {', '.join(METHODS)} (HEAD comes with GET)", line)
+                continue
+            if segments is None:
+                continue
+            if (method, segments) in seen:
+                node.wrong(f"{method} {template.strip()} is the same route as in line {seen[method, segments]}", line)
+            seen[method, segments] = line
+            routes.append(_route(method, template.strip(), segments, entry, records, roles, classes))
+    _check_overlaps(routes, node, seen)
+    return routes
+
+
+def _check_overlaps(routes: list[Route], node: Node, seen: Mapping[tuple[str, tuple[str | None, ...]], int]) -> None:
+    """P-02: ``/a/{x}`` and ``/{y}/b`` both fit ``/a/b``, and neither is more exact than the other."""
+    shapes = sorted({route.segments for route in routes}, key=str)
+    lines = {segments: line for (_, segments), line in seen.items()}
+    for number, one in enumerate(shapes):
+        for other in shapes[number + 1 :]:
+            if len(one) != len(other) or one == other or any(a and b and a != b for a, b in zip(one, other, strict=True)):
+                continue
+            more = [a is not None and b is None for a, b in zip(one, other, strict=True)]
+            less = [a is None and b is not None for a, b in zip(one, other, strict=True)]
+            if any(more) and any(less):
+                node.wrong(f"routes of lines {lines[one]} and {lines[other]} overlap: some paths fit both", lines[other])
+
+
+def _segments(template: str, node: Node, line: int) -> tuple[str | None, ...] | None:
+    if template == "/":
+        return ()
+    parts = template[1:].split("/")
+    if not template.startswith("/") or not all(_SEGMENT.fullmatch(part) for part in parts):
+        node.wrong(f"{template!r} is not a path such as /orders/{{id}}", line)
+        return None
+    return tuple(None if part.startswith("{") else part for part in parts)
+
+
+def _route(
+    method: str,
+    template: str,
+    segments: tuple[str | None, ...],
+    node: Node,
+    records: _Records,
+    roles: Mapping[str, Role],
+    classes: Mapping[str, DataClass],
+) -> Route:
+    fields = node.fields(("roles",), ("query", "request", "response"))
+    allowed: set[str] = set()
+    for item in fields["roles"].items() if "roles" in fields else ():
+        role = item.text()
+        if role not in roles:
+            item.wrong(f"there is no role {role!r}{suggestion(role, tuple(roles))}")
+        allowed.add(role)
+    query = {name: _parameter(entry, classes) for name, entry in fields["query"].entries().items()} if "query" in fields else {}
+    if "request" in fields and method == "GET":
+        fields["request"].wrong("GET has no request body")
+    return Route(
+        method=method,
+        template=template,
+        segments=segments,
+        roles=frozenset(allowed),
+        query=query,
+        request=records.named(fields["request"]) if "request" in fields else None,
+        response=records.named(fields["response"]) if "response" in fields else None,
+    )
+
+
+def _parameter(node: Node, classes: Mapping[str, DataClass]) -> str:
+    name = node.text()
+    if name == "clear" or not known_class(node, name, classes):
+        return "clear"
+    data_class = classes[name]
+    if data_class.repeat != "same" or data_class.form in ("mask", "drop"):
+        node.wrong(f"data class {name!r} cannot be searched: equal values do not get equal tokens")
+    return name
+
+
+def _limits(node: Node) -> Limits:
+    fields = node.fields((), ("body", "depth"))
+    body = fields["body"].size() if "body" in fields else DEFAULT_LIMITS.body
+    if body > LARGEST_BODY:
+        fields["body"].wrong("a declared body is held in memory: at most 64 MiB")
+    return Limits(body=body, depth=fields["depth"].integer(1, 1000) if "depth" in fields else DEFAULT_LIMITS.depth)
+
+
+def _test(node: Node, roles: Mapping[str, Role]) -> PolicyTest:
+    fields = node.fields(("as", "send"), ("upstream_must_not_contain", "then_seen_by"))
+    role = fields["as"].text() if "as" in fields else ""
+    if "as" in fields and role not in roles:
+        fields["as"].wrong(f"there is no role {role!r}{suggestion(role, tuple(roles))}")
+    method = path = ""
+    body: object = None
+    for key, entry in fields["send"].entries().items() if "send" in fields else ():
+        method, _, path = key.partition(" ")
+        body = entry.plain_value()
+    seen: dict[str, object] = {}
+    for viewer, entry in fields["then_seen_by"].entries().items() if "then_seen_by" in fields else ():
+        if viewer not in roles:
+            entry.wrong(f"there is no role {viewer!r}{suggestion(viewer, tuple(roles))}")
+        seen[viewer] = entry.plain_value()
+    absent = tuple(fields["upstream_must_not_contain"].texts()) if "upstream_must_not_contain" in fields else ()
+    return PolicyTest(role, method, path.strip(), body, absent, seen, node.line)
