@@ -1,0 +1,1 @@
+"""Backends that know nothing of the gateway, to try it with."""
