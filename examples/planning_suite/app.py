@@ -124,8 +124,7 @@ async def download_documents(request: web.Request) -> web.StreamResponse:
 
 
 async def list_appointments(request: web.Request) -> web.Response:
-    items = _database(request).list_appointments(_id(request, "order"))
-    return web.json_response({"items": items, "total": len(items), "next": None})
+    return web.json_response({"items": _database(request).list_appointments(_id(request, "order"))})
 
 
 async def create_appointment(request: web.Request) -> web.Response:

@@ -15,10 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 from OpenSSL.crypto import X509, X509Store, X509StoreContext, X509StoreContextError, X509StoreFlags
 
-from gateway.ca.leaf import ACCEPTED_KEYS, PARSER_ERRORS, allows_client, key_fault, signature_fault
+from gateway.ca.leaf import ACCEPTED_KEYS, PARSER_ERRORS, allows_client, key_fault, key_of, signature_fault
 from gateway.errors import ConfigurationError, Mistake
 
 _MAX_FILE = 16 << 20  # T-D7: a CRL of a large PKI has a few MB
@@ -103,11 +102,6 @@ def read_anchors(source: CustomerTrust, now: float) -> Anchors:
     if not anchors.sound(now):
         raise _mistake(source.authority, 0, "an authority in it fails strict verification")
     return anchors
-
-
-def key_of(certificate: x509.Certificate) -> bytes:
-    """Its public key, DER: what makes two authorities the same whatever they call themselves."""
-    return certificate.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def name_of(certificate: x509.Certificate) -> tuple[bytes, bytes]:

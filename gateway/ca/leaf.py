@@ -6,11 +6,12 @@ come in: a decision about a customer, or anything that remembers.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -41,6 +42,11 @@ def parse_leaf(der: bytes) -> x509.Certificate:
     if fault:
         raise Refused("certificate-unsuitable")
     return certificate
+
+
+def key_of(certificate: x509.Certificate) -> bytes:
+    """Its public key, DER: what makes two certificates the same whatever they call themselves."""
+    return certificate.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def key_fault(certificate: x509.Certificate) -> str:
@@ -84,7 +90,11 @@ def is_one_of(certificate: x509.Certificate, only: tuple[Mapping[str, str], ...]
     """Does it match one of the policy's ``only`` entries, every member of it? Without entries every certificate does."""
     if not only:
         return True
-    facts = names_of(certificate) | {("sha256", fingerprint_of(certificate))}
+    facts = names_of(certificate) | {
+        ("sha256", fingerprint_of(certificate)),
+        ("spki", hashlib.sha256(key_of(certificate)).hexdigest()),  # outlives a renewal that keeps the key
+        ("subject", certificate.subject.rfc4514_string()),
+    }
     return any(entry and all((kind, _spelled(kind, text)) in facts for kind, text in entry.items()) for entry in only)
 
 
@@ -96,7 +106,7 @@ _TYPES: dict[type[x509.GeneralName], str] = {
 
 
 def _spelled(kind: str, text: str) -> str:
-    return text.replace(":", "").lower() if kind == "sha256" else text
+    return text.replace(":", "").lower() if kind in ("sha256", "spki") else text
 
 
 def _rsa_fault(key: rsa.RSAPublicKey) -> str:

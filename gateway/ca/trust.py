@@ -15,19 +15,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from gateway.ca.anchors import Anchors, CustomerTrust, key_of, name_of, read_anchors
+from gateway.ca.anchors import Anchors, CustomerTrust, name_of, read_anchors
 from gateway.ca.authority import CERTIFICATE_FILE, CUSTOMER_URI, LEDGER_FILE
-from gateway.ca.leaf import is_one_of, names_of, parse_leaf
+from gateway.ca.leaf import is_one_of, key_of, names_of, parse_leaf
 from gateway.ca.ledger import Ledger, fingerprint_of, serial_of, stamp_of
 from gateway.errors import ConfigurationError, Mistake, Refused
-
-if TYPE_CHECKING:
-    from gateway.policy.model import Certificates, PolicySet
+from gateway.policy.model import Certificates, PolicySet
 
 #: Certificates whose chain check is remembered; the oldest one makes room.
 REMEMBERED = 4096

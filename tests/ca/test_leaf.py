@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from typing import Any
 
 import pytest
@@ -142,6 +143,15 @@ def test_t_m8_names_keep_their_types() -> None:
 )
 def test_t_m8_only_the_configured_type_counts(only: tuple[dict[str, str], ...], expected: bool) -> None:
     assert is_one_of(PKI.sign(names=NAMES), only) is expected
+
+
+def test_only_by_key_and_subject() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    only = ({"spki": hashlib.sha256(public).hexdigest(), "subject": "CN=import"},)
+    assert is_one_of(PKI.sign(key=key), only)
+    assert not is_one_of(PKI.sign(key=key, subject="other"), only)
+    assert not is_one_of(PKI.sign(), only)
 
 
 def test_only_by_fingerprint_in_every_spelling() -> None:

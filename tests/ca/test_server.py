@@ -13,21 +13,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.ca.server import create_server_certificate
 from gateway.errors import ConfigurationError
+from tests.ca.handshake import handshake
 
 X509_STRICT = 0x20
-
-
-def handshake(server: ssl.SSLContext, client: ssl.SSLContext, hostname: str) -> None:
-    """A whole handshake in memory; raises ssl.SSLError when the client says no."""
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    sides = [client.wrap_bio(to_client, to_server, server_hostname=hostname), server.wrap_bio(to_server, to_client, server_side=True)]
-    for _ in range(4):
-        for side in sides:
-            try:
-                side.do_handshake()
-            except ssl.SSLWantReadError:
-                continue
-    assert sides[0].version()
 
 
 def contexts(directory: Path, *names: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -18,9 +19,12 @@ from cryptography.x509.oid import ObjectIdentifier
 
 from gateway.ca import trust as module
 from gateway.ca.authority import Authority, create_authority, sign_leaf
-from gateway.ca.ledger import Ledger, record_revocation
+from gateway.ca.bundle import write_bundle
+from gateway.ca.ledger import Ledger, record_issue, record_revocation
+from gateway.ca.server import create_server_certificate
 from gateway.ca.trust import CustomerTrust, Identity, Member, Trust, sources_of
 from gateway.errors import ConfigurationError, Refused
+from tests.ca.handshake import handshake
 from tests.ca.pki import DAY, NOW, PASSWORD, Pki, make_pki
 
 CUSTOMERS = ("stadtwerke_musterstadt", "energie_nord")
@@ -74,14 +78,8 @@ def signed(authority: Authority, names: list[x509.GeneralName], usage: ObjectIde
     """A leaf that our authority signed past ``issue``, put into its ledger all the same."""
     key = ec.generate_private_key(ec.SECP256R1())
     leaf = sign_leaf((authority.certificate, authority.private_key), key.public_key(), "stadtwerke_musterstadt", names, usage, 30)
-    module_ledger_record(authority, leaf)
-    return leaf
-
-
-def module_ledger_record(authority: Authority, leaf: x509.Certificate) -> None:
-    from gateway.ca.ledger import record_issue
-
     record_issue(authority.ledger_path, leaf, "import")
+    return leaf
 
 
 URN = "urn:pii-gateway:customer:stadtwerke_musterstadt"
@@ -113,7 +111,7 @@ def test_t_m9_nested_kinds_of_certificates_are_refused(authorities: dict[str, Au
     signer = (issued.certificate, issued.private_key)
     public = issued.private_key.public_key()
     below = sign_leaf(signer, public, "below", [x509.UniformResourceIdentifier(OTHER)], Eku.CLIENT_AUTH, 1)
-    module_ledger_record(authority, below)
+    record_issue(authority.ledger_path, below, "below")
     server = signed(authority, [x509.UniformResourceIdentifier(OTHER)], Eku.SERVER_AUTH)
     trust = build(authorities)
     assert verdict(trust, der(below)) == "certificate-unknown"
@@ -343,6 +341,29 @@ def test_t_m12_memory_is_bounded_and_a_refused_client_costs_one_check(
 def test_union_holds_every_authority(authorities: dict[str, Authority]) -> None:
     found = x509.load_pem_x509_certificates(build(authorities).union_pem().encode())
     assert found == [authority.certificate for authority in authorities.values()]
+
+
+PARTIAL_CHAIN, STRICT = 0x80000, 0x20
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_outer_context_lets_through_what_is_then_judged(tmp_path: Path, authorities: dict[str, Authority], version: ssl.TLSVersion) -> None:
+    """C-10: with the strict flag that newer Pythons set by themselves, both customers pass the union of all authorities."""
+    issued = {customer: authority.issue(customer, "import") for customer, authority in authorities.items()}
+    trust = build(authorities)
+    files = create_server_certificate(tmp_path / "certs", ["localhost"])
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.maximum_version = version
+    server.load_cert_chain(files.certificate, files.private_key)
+    server.verify_mode = ssl.CERT_OPTIONAL
+    server.verify_flags |= ssl.VerifyFlags(PARTIAL_CHAIN | STRICT)
+    server.load_verify_locations(cadata=trust.union_pem())
+    for customer, one in issued.items():
+        bundle = write_bundle(tmp_path / customer, "import", one)
+        client = ssl.create_default_context(cafile=str(files.authority))
+        client.load_cert_chain(bundle.certificate, bundle.private_key)
+        leaf = handshake(server, client, "localhost").getpeercert(binary_form=True)
+        assert verdict(trust, leaf) == customer
 
 
 def test_nobody_is_trusted_without_customers() -> None:

@@ -177,7 +177,7 @@ async def test_appointments(suite: TestClient, order: dict[str, Any]) -> None:
     moved = await suite.patch("/musterstadt/appointments/1", json={"end": "2026-03-02T12:00"})
     assert (await moved.json())["end"] == "2026-03-02T12:00"
     listed = await (await suite.get(path)).json()
-    assert ([item["id"] for item in listed["items"]], listed["total"], listed["next"]) == ([2, 1], 2, None)
+    assert (listed.keys(), [item["id"] for item in listed["items"]]) == ({"items"}, [2, 1])
 
 
 @pytest.mark.parametrize("body", [{}, {"start": "x"}, {"start": None, "end": "x"}, {"start": 1, "end": 2}, {"start": "", "end": ""}, []])
