@@ -1,0 +1,132 @@
+"""One body's values on their way to tokens: what stays, what is sealed, what is stored; each batch once.
+
+Equal values of a class in one body are one value. What never may come in: the session or the role (tokenizing is the same for all
+who may write), or a token that is returned before it is on disk.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Literal
+
+from gateway.cipher.interface import Cipher, Sealed, ToSeal
+from gateway.errors import Refused
+from gateway.tokens import opaque
+from gateway.tokens.form import DataClass
+from gateway.tokens.forms import form_of, recognised
+from gateway.tokens.mask import is_masked
+from gateway.vault.interface import AtRest, Clear
+from gateway.vault.issued import find_issued
+from gateway.vault.store import NewToken, Store
+
+LONGEST_VALUE = 64 << 10  # characters: a note; a document is not a field
+#: Below so many possible tokens a fresh one for every occurrence would use the space up: ``repeat: same`` is forced.
+SMALL_SPACE = 10**6
+
+
+class Tokenizing:
+    """For one customer and one body."""
+
+    def __init__(self, customer: str, cipher: Cipher, store: Store) -> None:
+        self._customer = customer
+        self._cipher = cipher
+        self._store = store
+
+    async def run(self, items: Sequence[Clear], classes: Sequence[DataClass]) -> list[str]:
+        """The token of every item. Raises Refused('mask-written-back' | 'value-too-long'), Unavailable, SessionEnded."""
+        settled: dict[int, str] = {}
+        for at, (item, data_class) in enumerate(zip(items, classes, strict=True)):
+            if (text := _one_way(item, data_class)) is not None:
+                settled[at] = text
+        await self._keep_tokens(items, classes, settled)
+        await self._seal(items, classes, settled)
+        return [settled[at] for at in range(len(items))]
+
+    async def _keep_tokens(self, items: Sequence[Clear], classes: Sequence[DataClass], settled: dict[int, str]) -> None:
+        """What was issued to this customer and class stays as it is: nothing is tokenized twice (V-07)."""
+        likely = [at for at in range(len(items)) if at not in settled and recognised(classes[at], items[at].value)]
+        if not likely:
+            return
+        texts = [AtRest(classes[at].name, items[at].value) for at in likely]
+        for at, found in zip(likely, await find_issued(self._customer, texts, self._cipher, self._store, lambda _: False), strict=True):
+            if found is not None:
+                settled[at] = items[at].value
+
+    async def _seal(self, items: Sequence[Clear], classes: Sequence[DataClass], settled: dict[int, str]) -> None:
+        """One call to the cipher for all that is left, then one to the store for what is looked for and one for what is new."""
+        groups: dict[tuple[str, str, bool, int], list[int]] = {}
+        for at in range(len(items)):
+            if at not in settled:
+                # ``fresh`` gives every occurrence a token of its own, also within one body.
+                apart = at if _repeat(classes[at], items[at].value) == "fresh" else -1
+                groups.setdefault((classes[at].name, items[at].value, items[at].search, apart), []).append(at)
+        if not groups:
+            return
+        firsts = [members[0] for members in groups.values()]
+        wishes = [_wish(items[at], classes[at]) for at in firsts]
+        sealed = await self._cipher.seal(self._customer, wishes)
+        tokens = await self._tokens([(items[at], classes[at], got) for at, got in zip(firsts, sealed, strict=True)])
+        for members, token in zip(groups.values(), tokens, strict=True):
+            for at in members:
+                settled[at] = token
+
+    async def _tokens(self, sealed: Sequence[tuple[Clear, DataClass, Sealed]]) -> list[str]:
+        tokens: dict[int, str] = {at: got.token for at, (_, data_class, got) in enumerate(sealed) if data_class.method == "sealed"}
+        searched = [at for at, (item, _, _) in enumerate(sealed) if item.search and at not in tokens]
+        stored = [at for at in range(len(sealed)) if at not in tokens and not sealed[at][0].search]
+        known = await self._store.find([(sealed[at][1].name, sealed[at][2].fingerprint) for at in searched])
+        for at, token in zip(searched, known, strict=True):
+            # A value that was never sent finds nothing: a token that was issued to nobody, made for this one question.
+            tokens[at] = token if token is not None else _candidate(sealed[at][1], sealed[at][0].value)
+        for at, token in zip(stored, await self._store.upsert([_row(*sealed[at]) for at in stored]), strict=True):
+            tokens[at] = token
+        return [tokens[at] for at in range(len(sealed))]
+
+
+def _one_way(item: Clear, data_class: DataClass) -> str | None:
+    """What needs neither cipher nor store: nothing, masks, and what is dropped. Raises Refused."""
+    if len(item.value) > LONGEST_VALUE:
+        raise Refused("value-too-long")
+    if is_masked(item.value) and data_class.form != "mask":
+        raise Refused("mask-written-back")
+    if item.value == "":
+        return ""
+    form = form_of(data_class)
+    if form.one_way:
+        return item.value if form.recognises(data_class, item.value) else form.generate(data_class, item.value, secrets.randbelow)
+    return None
+
+
+def _is_opaque(data_class: DataClass, value: str) -> bool:
+    """Also for a value that its form has no room for (a telephone number with a remark): it must not leave as it is."""
+    return data_class.form == "opaque" or not form_of(data_class).fits(data_class, value)
+
+
+def _repeat(data_class: DataClass, value: str) -> Literal["same", "fresh"]:
+    if data_class.repeat == "fresh" and not _is_opaque(data_class, value):
+        space = form_of(data_class).space(data_class, value)
+        return "same" if space is not None and space < SMALL_SPACE else "fresh"
+    return data_class.repeat
+
+
+def _wish(item: Clear, data_class: DataClass) -> ToSeal:
+    repeat = _repeat(data_class, item.value)
+    if data_class.method == "sealed":
+        return ToSeal(data_class.name, item.value, "sealed", "same" if item.search else repeat, True)
+    if item.search:
+        return ToSeal(data_class.name, item.value, "search")
+    return ToSeal(data_class.name, item.value, "vault", repeat, _is_opaque(data_class, item.value))
+
+
+def _candidate(data_class: DataClass, value: str) -> str:
+    if _is_opaque(data_class, value):
+        return opaque.encode(b"\x01" + secrets.token_bytes(22))
+    return form_of(data_class).generate(data_class, value, secrets.randbelow)
+
+
+def _row(item: Clear, data_class: DataClass, sealed: Sealed) -> NewToken:
+    fingerprint = sealed.fingerprint or None
+    if sealed.token:
+        return NewToken(data_class.name, fingerprint, sealed.sealed, lambda: sealed.token)
+    return NewToken(data_class.name, fingerprint, sealed.sealed, lambda: _candidate(data_class, item.value))
