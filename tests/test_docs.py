@@ -55,7 +55,7 @@ def commands(group: click.Group, path: str = "gateway") -> Iterator[tuple[str, c
             yield f"{path} {name}", command
 
 
-@pytest.mark.parametrize(("path", "command"), commands(cli), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(("path", "command"), list(commands(cli)), ids=lambda value: value if isinstance(value, str) else "")
 def test_every_command_and_option_is_described(path: str, command: click.Command) -> None:
     section = re.search(rf"^### `{path}[ `](.*?)(?=^##|\Z)", (ROOT / "docs/cli.md").read_text(encoding="utf-8"), re.M | re.S)
     assert section, f"docs/cli.md has no section on {path}"

@@ -46,6 +46,8 @@ def test_every_credential_opens_the_same_token(slots: SlotList, credential: obje
         ("maria", CODE.secret),
         ("a:*()\0\n\u202e" + "x" * 1_000_000, "x"),  # T-A5
     ],
+    # Named, because the code is drawn anew by every process that collects, and workers must agree on what is collected.
+    ids=["nearly", "empty", "surrogate", "case", "other-user", "no-user", "no-user-code", "nobody", "code-as-password", "endless"],
 )
 def test_everything_else_is_refused_in_one_way(slots: SlotList, user: str, secret: str) -> None:
     with pytest.raises(Refused, match="password-wrong"):
