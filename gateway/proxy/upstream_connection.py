@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from typing import cast
 
 from gateway.errors import Refused
 from gateway.proxy.upstream_parser import ResponseParser
@@ -85,7 +86,11 @@ class Connection(asyncio.Protocol):
         self._failure = ""
         self._write(head, body if isinstance(body, bytes) else b"")
         if body is not None and not isinstance(body, bytes):
-            await self._send_pieces(body, idle)
+            try:
+                await self._send_pieces(body, idle)
+            finally:
+                if isinstance(body, AsyncGenerator):
+                    await body.aclose()  # answered early: what feeds it must not wait for the garbage collector
         deadline = self._loop.time() + answer
         while not parser.head_done:
             if self._failure:
@@ -178,8 +183,7 @@ class Connection(asyncio.Protocol):
     # --- called by the event loop ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its type
 
     def data_received(self, data: bytes) -> None:
         parser = self.parser

@@ -1,6 +1,7 @@
 """Servers and certificates for the tests of the edge: real sockets, real handshakes, nothing simulated."""
 
 import asyncio
+import contextlib
 import datetime
 import ssl
 from dataclasses import dataclass
@@ -11,6 +12,19 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+LOOPS = {"asyncio": asyncio.new_event_loop}
+with contextlib.suppress(ImportError):
+    import uvloop
+
+    LOOPS["uvloop"] = uvloop.new_event_loop
+
+ON_BOTH_LOOPS = {"test_upstream", "test_tls", "test_server"}
+
+
+def pytest_asyncio_loop_factories(config, item):
+    """What touches sockets must behave alike on both event loops; uvloop's transports are other types, and report ends differently."""
+    return LOOPS if item.path.stem in ON_BOTH_LOOPS else {"asyncio": asyncio.new_event_loop}
 
 
 @dataclass

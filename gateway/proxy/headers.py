@@ -1,0 +1,166 @@
+"""Which headers cross, in either direction, and the ones that are ours.
+
+What belongs here: functions from headers to headers, pure but for an upstream's password file. What never may: a header that
+decides something. Names are compared
+*squeezed* (only letters and digits, lower-case), because servers behind us fold ``-``, ``_`` and ``.`` into one another
+(T-I5): what a CGI upstream would read as ``Gateway-User`` is ``Gateway-User``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import quote
+
+from gateway.policy.model import Route, Upstream
+from gateway.proxy.authorization import basic_credentials, from_file
+from gateway.proxy.location import public_location
+
+__all__ = ["Public", "basic_credentials", "inbound", "outbound"]
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
+
+# RFC 9110 section 7.6.1, and what upstreams act on without it: a connection's business is never an exchange's.
+_HOP = frozenset(b"connection keepalive te trailer trailers transferencoding upgrade http2settings contentlength expect host".split())
+# Who sent this, for whom, to where, and by which method: said by us or by nobody (T-I3). Beginnings of squeezed names.
+_IDENTITY = re.compile(
+    rb"(xforwarded|forwarded|xreal|trueclient|cfconnecting|cfip|xoriginal|xrewrite|clientcert|clientip|gateway|xrequestid"
+    rb"|xclient|xclustercl|xremote|remoteuser|remoteaddr|xssl|sslclient|xenvoy|fastlyclient|xazure|xappengine|xhost|xmethodover|xhttpmethod"
+    rb"|xproxy|proxy|xprovider|xaccel|xsendfile|forwardedfor|xarr)"
+)
+# They describe the bytes of a body that we change (T-B3).
+_OF_BODY = frozenset(b"contentmd5 digest reprdigest contentdigest wantdigest wantreprdigest wantcontentdigest".split())
+# A part, or "unchanged", of an answer that differs from role to role cannot be asked for.
+_CONDITIONS = frozenset(b"range ifrange ifnonematch ifmodifiedsince acceptencoding".split())
+# Of an answer: who works behind us, ways around us, and instructions meant for a proxy.
+_TALKATIVE = frozenset(b"server xpoweredby xaspnetversion xaspnetmvcversion via altsvc xruntime publickeypins".split())
+_OF_REWRITTEN = frozenset(
+    b"etag digest contentmd5 reprdigest contentdigest acceptranges contentrange contentlength contentencoding"
+    b" cachecontrol expires age pragma".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Public:
+    """What the upstream is told about the other side of this exchange. ``host``: the Host header, checked already."""
+
+    address: str
+    host: str
+    exchange: str
+    customer: str
+    user: str
+    role: str
+
+
+def outbound(raw_headers: RawHeaders, *, public: Public, route: Route, upstream: Upstream) -> list[tuple[bytes, bytes]]:
+    """The headers for the upstream, without framing. Ours are set last and once, whatever ``Connection`` named (T-I4)."""
+    named = _connection_options(raw_headers)
+    changed = route.request is not None and route.request != "pass"
+    looked_into = route.response != "pass"
+    kept = [(b"Host", _host(upstream))]
+    for name, value in raw_headers:
+        squeezed = _squeezed(name)
+        if b"_" in name or squeezed in _HOP or squeezed in named or _is_identity(squeezed):
+            continue
+        if squeezed == b"authorization" and upstream.authorization != "forward":
+            continue
+        if (changed and squeezed in _OF_BODY) or (looked_into and squeezed in _CONDITIONS):
+            continue
+        kept.append((name, value))
+    if looked_into:
+        kept.append((b"Accept-Encoding", b"identity"))
+    if upstream.authorization not in ("forward", "drop"):
+        assert not isinstance(upstream.authorization, str)
+        kept.append((b"Authorization", from_file(upstream.authorization)))
+    return kept + _own(public)
+
+
+def _own(public: Public) -> list[tuple[bytes, bytes]]:
+    node = f'"[{public.address}]"' if ":" in public.address else public.address  # RFC 7239 section 6
+    own = {
+        "Forwarded": f'for={node};host="{public.host}";proto=https',
+        "X-Forwarded-For": public.address,
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": public.host,
+        "X-Request-Id": public.exchange,
+        "Gateway-Customer": public.customer,
+        "Gateway-User": _in_ascii(public.user),
+        "Gateway-Role": _in_ascii(public.role),
+    }
+    return [(name.encode(), value.encode("ascii")) for name, value in own.items()]
+
+
+def _in_ascii(name: str) -> str:
+    """Percent-encoded UTF-8 for all but visible ASCII, and for ``%`` itself: one text for one name, and it can be read back."""
+    return quote(name, safe="!#$&'()*+,-./:;<=>?@[]^_`{|}~")
+
+
+def _host(upstream: Upstream) -> bytes:
+    name = f"[{upstream.host}]" if ":" in upstream.host else upstream.host
+    usual = {"http": 80, "https": 443}[upstream.scheme]
+    return (name if upstream.port == usual else f"{name}:{upstream.port}").encode("ascii")
+
+
+def inbound(raw_headers: RawHeaders, *, rewritten: bool, upstream: Upstream, host: str = "") -> list[tuple[str, str]]:
+    """The headers for the client. ``rewritten``: the body is looked into, so nothing that describes its bytes is true any more.
+
+    ``host``: our own Host as the client named it. Raises Refused('upstream-malformed') for a Location that leads behind us.
+    """
+    named = _connection_options(raw_headers)
+    kept = [("Server", "gateway")]
+    for raw_name, raw_value in raw_headers:
+        squeezed = _squeezed(raw_name)
+        if _is_dropped_inbound(squeezed, rewritten) or squeezed in named:
+            continue
+        value = _text(raw_value)
+        if squeezed in (b"location", b"contentlocation"):
+            value = public_location(value, upstream, host)
+        elif squeezed == b"setcookie":
+            value = _cookie(value)
+        kept.append((raw_name.decode("ascii"), value))
+    if rewritten:
+        kept.append(("Cache-Control", "no-store"))  # a revealed value must not wait in a cache for the next role (T-B5)
+    return kept
+
+
+@lru_cache(maxsize=4096)
+def _is_dropped_inbound(squeezed: bytes, rewritten: bool) -> bool:
+    if rewritten and squeezed in _OF_REWRITTEN:
+        return True
+    hop = squeezed in _HOP and squeezed != b"contentlength"  # a streamed answer keeps its length: the parser enforces it
+    return hop or squeezed in _TALKATIVE or squeezed == b"refresh" or squeezed.startswith((b"proxy", b"xaccel", b"xsendfile"))
+
+
+def _text(value: bytes) -> str:
+    """Latin-1 where it is not UTF-8: it goes on as UTF-8, which is what clients try first for a file name with an umlaut."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def _cookie(value: str) -> str:
+    """For our name and only encrypted: a Domain would be the upstream's, or reach every host beside us."""
+    parts = [part.strip() for part in value.split(";")]
+    kept = [part for part in parts if part.partition("=")[0].strip().lower() not in ("domain", "secure")]
+    return "; ".join([*kept, "Secure"])
+
+
+def _connection_options(raw_headers: Iterable[tuple[bytes, bytes]]) -> frozenset[bytes]:
+    """What ``Connection`` names, squeezed: hop-by-hop by the sender's own word."""
+    values = [value for name, value in raw_headers if name.lower() == b"connection"]
+    if not values or values in ([b"keep-alive"], [b"close"]):
+        return frozenset()
+    return frozenset(_squeezed(option) for value in values for option in value.split(b",")) - {b"", b"close"}
+
+
+@lru_cache(maxsize=4096)
+def _squeezed(name: bytes) -> bytes:
+    return re.sub(rb"[^0-9a-z]", b"", name.lower())
+
+
+@lru_cache(maxsize=4096)
+def _is_identity(squeezed: bytes) -> bool:
+    return _IDENTITY.match(squeezed) is not None

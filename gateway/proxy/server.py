@@ -1,0 +1,214 @@
+"""aiohttp's server, with every way closed on which it would answer, log or wait by itself.
+
+What belongs here: deadlines and limits of a connection, and what happens to requests that never reach the handler. What never
+may: a byte of the peer in an answer or a log (H-04), or a decision about a request that was read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import struct
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import HttpVersion10, HttpVersion11, http_exceptions, web
+from aiohttp.web import BaseRequest, StreamResponse
+from aiohttp.web_protocol import RequestHandler
+
+from gateway.errors import Refused
+from gateway.proxy import answers, framing
+from gateway.proxy.peer import address_of, peer_of
+
+__all__ = ["GatewayServer", "check_framing", "peer_of"]
+
+#: The only thing we say of ourselves. A version would tell which hole to try.
+BANNER = "gateway"
+HEAD_DEADLINE = 10.0  # seconds from the first byte of a head to its last (T-D6)
+KEEP_ALIVE = 75.0  # seconds a connection may be silent
+LINGER = 5.0  # seconds that the rest of a refused body may take, so that the client gets to read the answer
+
+_log = logging.getLogger("gateway.server")
+
+Handler = Callable[[BaseRequest], Awaitable[StreamResponse]]
+
+_REASONS: tuple[tuple[type[BaseException], str], ...] = (
+    (http_exceptions.TransferEncodingError, "request-framing"),
+    (http_exceptions.ContentLengthError, "request-framing"),
+    (http_exceptions.InvalidHeader, "header-malformed"),
+    (http_exceptions.LineTooLong, "header-malformed"),
+    (http_exceptions.HttpProcessingError, "request-malformed"),
+    (web.HTTPRequestEntityTooLarge, "body-too-large"),
+    (web.HTTPException, "request-malformed"),
+)
+
+
+def check_framing(request: BaseRequest) -> None:
+    """``framing.check_framing``; and what it refuses is the last request of its connection. Raises Refused.
+
+    Behind a head that two parsers read differently may stand what one of them takes for a request of its own.
+    """
+    try:
+        framing.check_framing(request)
+    except Refused:
+        request.protocol.close()  # aiohttp: after the answer, and without reading on
+        raise
+
+
+class Connection(RequestHandler):
+    """One client's connection. ``on_lost`` is called once, when it is gone."""
+
+    __slots__ = ("_gateway", "_head_timer", "_on_lost")
+
+    def __init__(self, server: GatewayServer, on_lost: Callable[[], None], **settings: Any) -> None:
+        super().__init__(server, loop=asyncio.get_running_loop(), **settings)
+        self._gateway = server
+        self._on_lost = on_lost
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._gateway.remember(self)  # only now: a protocol whose handshake fails is made, but never connected or lost
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+        self._gateway.forget(self)
+        self._on_lost()
+
+    def data_received(self, data: bytes) -> None:
+        # The bytes belong to a head when none has come yet, or when the loop in ``start`` waits for the next one.
+        waiting = self._request_count == 0 or (self._waiter is not None and not self._waiter.done())
+        super().data_received(data)
+        if self._messages:
+            self._stop_timer()
+        elif waiting and data and self._head_timer is None:
+            self._head_timer = self._loop.call_later(self._gateway.head_deadline, self._head_is_late)
+
+    def end_if_idle(self) -> None:
+        if not self._request_in_progress and not self._messages:
+            self.force_close()
+
+    async def finish_response(self, request: BaseRequest, resp: StreamResponse, start_time: float | None) -> tuple[StreamResponse, bool]:
+        if isinstance(resp, web.HTTPException):  # aiohttp's own answer, in words of its own
+            resp = self.handle_error(request, exc=resp)
+        if isinstance(resp, StreamResponse) and not resp.prepared:
+            resp.headers.setdefault("Server", BANNER)
+            if self._gateway.draining or self._close:
+                resp.force_close()
+            if request.version not in (HttpVersion10, HttpVersion11):
+                request._cache["version"] = HttpVersion10  # or aiohttp answers in the version that the client made up (H-01)
+        return await super().finish_response(request, resp, start_time)
+
+    def handle_error(
+        self, request: BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> StreamResponse:
+        """Called by aiohttp for what its parser refused (400) and for what escaped the handler (500, 504); ``message`` quotes bytes."""
+        if isinstance(exc, ConnectionError):  # the client is gone, or the handler broke the connection off on purpose
+            self._break_off()
+        reason = _reason_of(exc)
+        self._gateway.on_malformed(reason, address_of(self.peername))
+        if reason == "internal":
+            _log.error("a request failed outside of its handler: %s", type(exc).__name__)
+        if request.writer.output_size > 0:
+            self._break_off()
+        response = answers.refusal(reason, str(uuid.uuid4()))
+        response.force_close()
+        return response
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """aiohttp's own would print a traceback, and with it what the peer sent (T-A7)."""
+        _log.error("a connection failed: %s", type(kw.get("exc_info")).__name__)
+
+    def log_debug(self, *args: Any, **kw: Any) -> None:
+        """Says nothing, for the same reason."""
+
+    def _break_off(self) -> None:
+        """A begun answer must never count as complete, also by a client that takes the end of the connection for its end: RST, no FIN."""
+        if self.transport is not None:
+            sock = self.transport.get_extra_info("socket")
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.transport.abort()
+        raise ConnectionResetError
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        self._gateway.on_malformed("request-timeout", address_of(self.peername))
+        self.force_close()
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+
+class GatewayServer(web.Server):
+    """``on_malformed(reason, address)`` hears of every request that ``handler`` never saw.
+
+    Handlers are not cancelled when their client leaves: what was begun upstream ends, and its end is recorded. They notice by
+    the ConnectionError of their next read or write.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        on_malformed: Callable[[str, str], None],
+        head_deadline: float = HEAD_DEADLINE,
+        keep_alive: float = KEEP_ALIVE,
+    ) -> None:
+        super().__init__(handler, handler_cancellation=False)
+        self.on_malformed = on_malformed
+        self.head_deadline = head_deadline
+        self.draining = False
+        self._live: set[Connection] = set()
+        self._gone = asyncio.Event()
+        self._settings: dict[str, Any] = {
+            "keepalive_timeout": keep_alive,
+            "lingering_time": LINGER,
+            "max_line_size": 8190,
+            "max_field_size": 8190,
+            "max_headers": 100,
+            "auto_decompress": False,  # an unknown or stacked coding must be seen, and a bomb must not be inflated unseen (T-D1)
+            "access_log": None,
+            "logger": _log,
+        }
+
+    def __call__(self, on_lost: Callable[[], None] = lambda: None) -> Connection:
+        return Connection(self, on_lost, **self._settings)
+
+    def remember(self, connection: Connection) -> None:
+        self._live.add(connection)
+
+    def forget(self, connection: Connection) -> None:
+        self._live.discard(connection)
+        if not self._live:
+            self._gone.set()
+
+    async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  (aiohttp's signature)
+        """Idle connections end now, busy ones with the answer they are working on; what is left after ``timeout`` is cut.
+
+        aiohttp's own shutdown would stop reading bodies that are still on their way.
+        """
+        self.draining = True
+        for connection in list(self._live):
+            connection.end_if_idle()
+        if self._live:
+            self._gone.clear()
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._gone.wait()
+            except TimeoutError:
+                _log.warning("%d connections were cut at the end", len(self._live))
+        await super().shutdown(1.0)
+
+
+def _reason_of(exc: BaseException | None) -> str:
+    for kind, reason in _REASONS:
+        if isinstance(exc, kind):
+            return reason
+    return "internal"
