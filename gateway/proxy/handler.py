@@ -30,6 +30,9 @@ from gateway.wire import place_of
 
 _log = logging.getLogger("gateway.proxy")
 
+#: Seconds between tries to record an event: a vault that was killed is back within a few, and the audit log shall be complete.
+RECORD_AGAIN = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 0.0)
+
 
 @dataclass
 class Trail:
@@ -44,6 +47,7 @@ class Trail:
     certificate: str = ""
     revision: str = ""
     begun: bool = False  # the vault has written its begin record
+    replayed: bool = False  # the upstream may have seen the request twice
     started: bool = False  # bytes of an answer are on their way to the client
 
     def learn(self, customer: str, certificate: str) -> None:
@@ -62,6 +66,7 @@ class Trail:
             reason=reason,
             status=status,
             revision=self.revision,
+            replayed=self.replayed,
         )
 
 
@@ -161,7 +166,8 @@ class Gateway:
     ) -> StreamResponse:
         declared = decision.route.response
         looked_into = declared != "pass"
-        headers = inbound(upstream.raw_headers, rewritten=looked_into, upstream=customer.upstream)
+        trail.replayed = upstream.replayed
+        headers = inbound(upstream.raw_headers, rewritten=looked_into, upstream=customer.upstream, host=request.headers["Host"])
         if declared == "pass":
             return await _stream(request, upstream, headers, trail)
         body = await upstream.read_all(ANSWER_LIMIT)
@@ -231,10 +237,14 @@ class Gateway:
         task.add_done_callback(self._recording.discard)
 
     async def _write(self, event: Event) -> None:
-        try:
-            await self._vault.record(event)
-        except Unavailable:
-            _log.error("the end of exchange %s could not be recorded", event.exchange)
+        for pause in RECORD_AGAIN:
+            try:
+                await self._vault.record(event)
+            except Unavailable:
+                await asyncio.sleep(pause)
+            else:
+                return
+        _log.error("the end of exchange %s could not be recorded", event.exchange)
 
     async def drained(self) -> None:
         """Wait until every event is written: before a worker ends."""

@@ -49,6 +49,7 @@ class VaultRole:
         self._path = path
         self.policies = load_policies(config)
         self.audit = AuditLog(config.audit_dir)
+        self.audit.watch_spool()
         self.stores = Stores(config, lambda: self.policies)
         self.vault = LocalVault(lambda: self.policies, cipher, self.stores.of, self.audit)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -47,6 +48,7 @@ class Worker:
 
     def swap(self) -> str:
         self.snapshot = build_snapshot(load_config(self._path))
+        self.upstreams.renew()  # connections that were checked against the old authorities end
         return self.snapshot.policies.revision
 
     def listener(self, sock: socket.socket) -> Listener:
@@ -85,6 +87,7 @@ class Worker:
 async def main(path: Path, startup: Startup, stop: asyncio.Event, reload: asyncio.Event) -> None:
     """Serve customers until ``stop``, then finish what was begun."""
     config = load_config(path)
+    _allow_many_files()
     snapshot = build_snapshot(config)
     async with _vault(config, path, startup, stop) as (vault, swap_vault):
         worker = Worker(path, snapshot, vault)
@@ -106,6 +109,12 @@ def _announce(config: Config, startup: Startup, sock: socket.socket) -> None:
     startup.ready()
     if config.processes == "one":  # there is no supervisor to say it
         announce(sock, {"one": [os.getpid()]})
+
+
+def _allow_many_files() -> None:
+    """The soft limit of 1,024 is older than servers with thousands of connections; the hard one is the administrator's word."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 Swap = Callable[[], None]

@@ -34,14 +34,14 @@ async def page(gateway):
 async def test_a_dispatcher_edits_an_order(gateway, page):
     order = gateway.client(OURS, "import_job").send("POST", "/orders", ORDERS[1]).json()
     await page.goto(f"{gateway.url}/")
-    await page.get_by_label("Search by name").fill(ORDERS[1]["household"]["name"])
-    await page.get_by_role("button", name="Search").click()
-    await page.get_by_role("button", name=f"Open order {order['id']}").click()
-    street = page.get_by_label("Street")
+    await page.locator("#search-name").fill(ORDERS[1]["household"]["name"])
+    await page.locator("#search-button").click()
+    await page.get_by_role("button", name=f"Open order {order['id']}", exact=True).click()
+    street = page.locator("#field-street")
     await street.wait_for()
     assert await street.input_value() == ORDERS[1]["household"]["street"]
     await street.fill("Rosenweg 5")
-    await page.get_by_role("button", name="Save").click()
+    await page.locator("#save-button").click()
     await page.get_by_text("Saved").wait_for()
     stored = household_at_rest(gateway.customers[OURS].suite_database, order["id"])
     assert stored["street"] != "Rosenweg 5"

@@ -99,6 +99,11 @@ def test_customers_users_and_certificates_on_a_running_gateway(own_gateway, tmp_
     assert len(json.loads(new.stdout)["recovery_code"]) > 20
 
     # All of it stands in the audit log, which is whole.
-    shown = json.loads(cli(own_gateway, "audit", "show", "--kind", "operator", *config, "--json").stdout)
-    assert {"user-added", "user-removed", "certificate-issued", "certificate-revoked", "customer-added"} <= {record["reason"] for record in shown}
+    done = {"user-added", "user-removed", "certificate-issued", "certificate-revoked", "customer-added"}
+
+    def noted():
+        shown = json.loads(cli(own_gateway, "audit", "show", "--kind", "operator", *config, "--json").stdout)
+        return {record["reason"] for record in shown}
+
+    eventually(lambda: done <= noted())
     assert cli(own_gateway, "audit", "verify", *config).returncode == 0
