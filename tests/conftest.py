@@ -6,9 +6,11 @@ beside the tests of the part.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import hypothesis
 import pytest
@@ -17,6 +19,17 @@ import pytest
 # repeated.
 hypothesis.settings.register_profile("gateway", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("gateway")
+
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+with contextlib.suppress(ImportError):
+    import uvloop
+
+    LOOPS["uvloop"] = uvloop.new_event_loop
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Marked ``both_loops``: what touches transports, which are other types with uvloop and report ends differently."""
+    return LOOPS if item.get_closest_marker("both_loops") else {"asyncio": asyncio.new_event_loop}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

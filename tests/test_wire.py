@@ -13,12 +13,7 @@ from gateway.wire import Callee, Connection, Link
 SECRET = b"s" * 32
 
 
-@pytest.fixture(params=["asyncio", "uvloop"])
-def event_loop_policy(request):
-    """Both loops: their transports differ in kind."""
-    if request.param == "asyncio":
-        return asyncio.DefaultEventLoopPolicy()
-    return pytest.importorskip("uvloop", reason="uvloop is not installed").EventLoopPolicy()
+pytestmark = pytest.mark.both_loops
 
 
 async def _echo(_: Connection, body: msgspec.Raw):
