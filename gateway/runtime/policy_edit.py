@@ -41,13 +41,17 @@ def with_user(text: str, file: Path, user: str, role: str) -> str:
     users = _users(text, file)
     for key, value in users.value:
         if key.value == user:
-            return text[: value.start_mark.index] + role + text[value.end_mark.index :]
+            return f"{text[: value.start_mark.index]}{role}{text[value.end_mark.index :]}"
     if users.flow_style:
-        at = users.end_mark.index - 1
-        return text[:at] + (", " if users.value else "") + f"{user}: {role}" + text[at:]
+        end = users.end_mark.index - 1
+        return f"{text[:end]}{', ' if users.value else ''}{user}: {role}{text[end:]}"
+    # A line of its own behind the last one, whose comment stays with it.
     last_key, last_value = users.value[-1]
-    at = last_value.end_mark.index
-    return text[:at] + "\n" + " " * last_key.start_mark.column + f"{user}: {role}" + text[at:]
+    lines = text.splitlines(keepends=True)
+    line = last_value.end_mark.line
+    lines[line] = lines[line].rstrip("\n") + "\n"
+    lines.insert(line + 1, " " * last_key.start_mark.column + f"{user}: {role}\n")
+    return "".join(lines)
 
 
 def without_user(text: str, file: Path, user: str) -> str:
@@ -56,14 +60,12 @@ def without_user(text: str, file: Path, user: str) -> str:
     kept = {key.value: value.value for key, value in users.value if key.value != user}
     if len(kept) == len(users.value):
         raise ConfigurationError([Mistake(file, users.start_mark.line + 1, "there is no such user in this file")])
-    entries = "{" + ", ".join(f"{name}: {role}" for name, role in kept.items()) + "}"
     if users.flow_style:
-        return text[: users.start_mark.index] + entries + text[users.end_mark.index :]
-    if not kept:
-        before = text[: users.start_mark.index].rstrip()
-        return f"{before} {{}}\n" + text[users.value[-1][1].end_mark.index :].lstrip("\n")
+        entries = "{" + ", ".join(f"{name}: {role}" for name, role in kept.items()) + "}"
+        return f"{text[: users.start_mark.index]}{entries}{text[users.end_mark.index :]}"
     lines = text.splitlines(keepends=True)
-    del lines[next(key.start_mark.line for key, _ in users.value if key.value == user)]
+    gone = next(key.start_mark.line for key, _ in users.value if key.value == user)
+    lines[gone] = " " * users.value[0][0].start_mark.column + "{}\n" if not kept else ""
     return "".join(lines)
 
 
