@@ -1,4 +1,4 @@
-"""What the cipher process does to itself before it takes a key: no debugger, no core file, no swap.
+"""What every process does to itself first (no debugger, no core file), and the cipher besides (no swap).
 
 What belongs here: the few system calls. What never may: a key, or a pretence; ``harden`` says what the kernel granted. Freed memory
 is overwritten by the C library when the process is started with PYTHONMALLOC=malloc and glibc.malloc.perturb (``FREED_MEMORY``).
@@ -20,15 +20,19 @@ MCL_CURRENT, MCL_FUTURE = 1, 2  # sys/mman.h
 FREED_MEMORY = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.perturb=165"}
 
 
-def harden() -> list[tuple[str, bool]]:
-    """Try everything, in this order; (name, granted). The caller decides and reports; nothing here raises."""
+def harden(*, lock_memory: bool = True) -> list[tuple[str, bool]]:
+    """Try everything, in this order; (name, granted). The caller decides and reports; nothing here raises.
+
+    All processes run under one user: a broken-into worker that may trace its siblings would read the operator's passphrase from
+    the supervisor and the customers' tokens from the cipher.
+    """
     steps: tuple[tuple[str, Callable[[], bool]], ...] = (
         ("no-core-files", _no_core_files),
         ("not-dumpable", lambda: _prctl(PR_SET_DUMPABLE, 0)),
         ("no-new-privileges", lambda: _prctl(PR_SET_NO_NEW_PRIVS, 1)),
         ("memory-locked", _lock_memory),
     )
-    return [(name, step()) for name, step in steps]
+    return [(name, step()) for name, step in (steps if lock_memory else steps[:-1])]
 
 
 def _no_core_files() -> bool:

@@ -10,7 +10,6 @@ import contextlib
 import logging
 from pathlib import Path
 
-from gateway.cipher.hardening import harden
 from gateway.cipher.remote import verbs
 from gateway.cipher.service import CipherService
 from gateway.config import Config, load_config
@@ -58,9 +57,6 @@ class CipherRole:
 
 async def main(path: Path, startup: Startup, stop: asyncio.Event, reload: asyncio.Event) -> None:
     """Serve the cipher's socket until ``stop``."""
-    for measure, done in harden():
-        if not done:
-            _log.warning("hardening not possible here: %s", measure)
     config = load_config(path)
     role = CipherRole(config, path, startup.passphrase)
     with contextlib.suppress(ConfigurationError):

@@ -18,10 +18,12 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.cipher.hardening import harden
 from gateway.wire import place_of
 
 M_MMAP_THRESHOLD = -3
 M_TRIM_THRESHOLD = -1
+HOLDS_KEYS = frozenset({"cipher", "supervisor", "one"})
 
 _log = logging.getLogger("gateway.process")
 
@@ -82,6 +84,9 @@ Main = Callable[[asyncio.Event, asyncio.Event], Awaitable[None]]
 def run(role: str, main: Main) -> None:
     """Run ``main(stop, reload)`` until it ends: SIGTERM and SIGINT set ``stop``, SIGHUP sets ``reload``."""
     set_up_logging(role)
+    for measure, done in harden(lock_memory=role in HOLDS_KEYS):
+        if not done:
+            _log.warning("hardening not possible here: %s", measure)
     tune_allocator()
 
     async def with_signals() -> None:

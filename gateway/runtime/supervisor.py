@@ -21,6 +21,7 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.cipher.hardening import FREED_MEMORY
 from gateway.config import Config
 from gateway.runtime.startup import ENVIRONMENT, Startup
 
@@ -50,7 +51,7 @@ class Supervisor:
         cipher = Startup(cipher_link=cipher_link, passphrase=passphrase)
         vault = Startup(vault_link=vault_link, cipher_link=cipher_link)
         proxy = Startup(vault_link=vault_link, listen_fd=self._socket.fileno())
-        self._children = [_Child("cipher", cipher, PERTURBED), _Child("vault", vault)]
+        self._children = [_Child("cipher", cipher, FREED_MEMORY), _Child("vault", vault)]
         self._children += [_Child("proxy", proxy) for _ in range(config.workers or os.cpu_count() or 1)]
         self._stopping = False
 
@@ -148,10 +149,6 @@ class Supervisor:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-#: The cipher's allocator: freed memory is overwritten, so that a secret does not outlive its use in the heap (design section 3).
-PERTURBED = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.perturb=165"}
 
 
 def _import_path() -> str:
