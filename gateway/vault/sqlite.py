@@ -93,41 +93,65 @@ class SqliteStore:
         return jobs
 
     def _serve(self, jobs: list[_Job]) -> None:
-        writing = any(job.writes for job in jobs)
+        """Readers first: they need no disk, and would otherwise wait for everybody else's COMMIT."""
+        readers, writers = [job for job in jobs if not job.writes], [job for job in jobs if job.writes]
+        _answer(readers, [_alone(job, self._database) for job in readers])
+        if writers:
+            _answer(writers, self._in_one_transaction(writers))
+
+    def _in_one_transaction(self, jobs: list[_Job]) -> list[Any]:
         try:
-            if writing:
-                self._database.execute("BEGIN IMMEDIATE")
-            results = [_result(job, self._database) for job in jobs]
-            if writing:
-                self._database.execute("COMMIT")
-        except sqlite3.Error as error:
+            self._database.execute("BEGIN IMMEDIATE")
+            results = [_apart(job, self._database) for job in jobs]
+            self._database.execute("COMMIT")
+        except Exception as error:  # whatever it was: nobody was promised anything yet, and without this thread all would wait for ever
             _log.error("the vault's database failed: %s", type(error).__name__)
             if self._database.in_transaction:
                 with contextlib.suppress(sqlite3.Error):
                     self._database.execute("ROLLBACK")
-            results = [Unavailable("vault-unavailable") for _ in jobs]
-        _answer(jobs, results)
+            return [Unavailable("vault-unavailable") for _ in jobs]
+        return results
 
 
-def _result(job: _Job, database: sqlite3.Connection) -> Any:
+def _apart(job: _Job, database: sqlite3.Connection) -> Any:
+    """One request inside the common transaction: all of its rows or none, and its failure is not the others'."""
+    database.execute("SAVEPOINT request")
+    result = _alone(job, database, trouble=sqlite3.Error)
+    if isinstance(result, Unavailable):
+        database.execute("ROLLBACK TO request")
+    database.execute("RELEASE request")
+    return result
+
+
+def _alone(job: _Job, database: sqlite3.Connection, *, trouble: type[Exception] | tuple[()] = ()) -> Any:
+    """What the request gets; ``trouble`` is not its own, but the whole transaction's."""
     try:
         return job.work(database)
-    except Unavailable as unavailable:  # one request's space is full: the others of this transaction go on
+    except Unavailable as unavailable:  # its space is full
         return unavailable
+    except trouble:
+        raise
+    except Exception as error:  # a fault of this one request, such as a text that is no Unicode: it must hear of it, and the thread live on
+        _log.error("a request to the vault's database failed: %s", type(error).__name__)
+        return Unavailable("vault-unavailable")
 
 
 def _answer(jobs: list[_Job], results: list[Any]) -> None:
-    def settle() -> None:
-        for job, result in zip(jobs, results, strict=True):
-            if job.future.done():
-                continue
-            if isinstance(result, Unavailable):
-                job.future.set_exception(Unavailable(result.reason))
-            else:
-                job.future.set_result(result)
+    """Each loop is woken once, however many of its requests were served (there is one loop, but for tests)."""
+    for loop in {job.loop for job in jobs}:
+        mine = [(job, result) for job, result in zip(jobs, results, strict=True) if job.loop is loop]
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
+            loop.call_soon_threadsafe(_settle, mine)
 
-    with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
-        jobs[0].loop.call_soon_threadsafe(settle)
+
+def _settle(answers: list[tuple[_Job, Any]]) -> None:
+    for job, result in answers:
+        if job.future.done():
+            continue
+        if isinstance(result, Unavailable):
+            job.future.set_exception(Unavailable(result.reason))
+        else:
+            job.future.set_result(result)
 
 
 def _sealed_of(database: sqlite3.Connection, data_class: str, token: str) -> bytes | None:
