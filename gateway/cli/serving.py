@@ -50,6 +50,8 @@ def serve(config_path: Path, role: str | None, passphrase_file: Path | None) -> 
     config_path = config_path.absolute()
     config = load_config(config_path)
     startup = receive()
+    if startup is not None:
+        process.end_with_parent()
     if role is None and startup is None and config.processes == "separate":
         passphrase = operator_passphrase(passphrase_file).encode()
         _check_first(config_path, passphrase)

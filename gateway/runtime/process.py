@@ -23,6 +23,7 @@ from gateway.wire import place_of
 
 M_MMAP_THRESHOLD = -3
 M_TRIM_THRESHOLD = -1
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 HOLDS_KEYS = frozenset({"cipher", "supervisor", "one"})
 
 _log = logging.getLogger("gateway.process")
@@ -60,6 +61,11 @@ def tune_allocator() -> None:
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(M_MMAP_THRESHOLD, 32 << 20)
         libc.mallopt(M_TRIM_THRESHOLD, 64 << 20)
+
+
+def end_with_parent() -> None:
+    """A supervisor that was killed must not leave workers behind that hold its port and that nobody restarts (prctl(2))."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

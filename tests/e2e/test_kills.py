@@ -68,6 +68,18 @@ def test_a_killed_process_is_a_503_and_comes_back(own_gateway, role):
     assert len(stored(own_gateway)) == before + 1
 
 
+def test_a_killed_supervisor_takes_its_children_along(own_gateway):
+    children = [pid for role in ("proxy", "vault", "cipher") for pid in pids_of(own_gateway, role)]
+    assert len(children) == 3
+    os.kill(own_gateway.pids["supervisor"][0], signal.SIGKILL)
+    end = time.monotonic() + 20
+    while any(pids_of(own_gateway, role) for role in ("proxy", "vault", "cipher")):
+        assert time.monotonic() < end, "children outlived their supervisor"
+        time.sleep(0.05)
+    with pytest.raises(OSError, match=r".*"):
+        own_gateway.client(OURS, "maria").send("GET", "/orders")
+
+
 def test_fifty_kills_under_load_lose_no_token(own_gateway):
     stop = threading.Event()
     answers = []
