@@ -28,6 +28,7 @@ for command in (
     serving.init,
     serving.serve,
     checking.check,
+    checking.test_,
     customers.customer,
     users.user,
     certificates.cert,
