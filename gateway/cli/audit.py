@@ -40,15 +40,18 @@ def show_(config_path: Path, customer: str | None, exchange: str | None, kind: s
 
 @audit.command("verify")
 @config_option
+@click.option("--head", default="", help="The head that an earlier run printed, kept elsewhere: proves that the end is whole, too.")
 @as_json
-def verify_(config_path: Path, as_json: bool) -> None:
+def verify_(config_path: Path, head: str, as_json: bool) -> None:
     """Check that no record was changed, removed, inserted or moved."""
-    verdict = verify(load_config(config_path).audit_dir)
+    verdict = verify(load_config(config_path).audit_dir, head.strip().lower())
     if as_json:
         where = str(verdict.first_bad) if verdict.first_bad else None
-        click.echo(json.dumps({"ok": verdict.ok, "records": verdict.records, "first_bad": where, "reason": verdict.reason}))
+        click.echo(
+            json.dumps({"ok": verdict.ok, "records": verdict.records, "head": verdict.head, "first_bad": where, "reason": verdict.reason})
+        )
     elif verdict.ok:
-        click.echo(f"whole: {verdict.records} records, each chained to the one before")
+        click.echo(f"whole: {verdict.records} records, each chained to the one before; head: {verdict.head}")
     else:
         click.echo(f"NOT whole: {verdict.first_bad}: {verdict.reason}", err=True)
     sys.exit(0 if verdict.ok else ANSWER_NO)
