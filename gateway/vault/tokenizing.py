@@ -75,13 +75,21 @@ class Tokenizing:
         tokens: dict[int, str] = {at: got.token for at, (_, data_class, got) in enumerate(sealed) if data_class.method == "sealed"}
         searched = [at for at, (item, _, _) in enumerate(sealed) if item.search and at not in tokens]
         stored = [at for at in range(len(sealed)) if at not in tokens and not sealed[at][0].search]
-        known = await self._store.find([(sealed[at][1].name, sealed[at][2].fingerprint) for at in searched])
-        for at, token in zip(searched, known, strict=True):
-            # A value that was never sent finds nothing: a token that was issued to nobody, made for this one question.
-            tokens[at] = token if token is not None else _candidate(sealed[at][1], sealed[at][0].value)
+        tokens |= dict(zip(searched, await self._search([sealed[at] for at in searched]), strict=True))
         for at, token in zip(stored, await self._store.upsert([_row(*sealed[at]) for at in stored]), strict=True):
             tokens[at] = token
         return [tokens[at] for at in range(len(sealed))]
+
+    async def _search(self, wanted: Sequence[tuple[Clear, DataClass, Sealed]]) -> list[str]:
+        """The token of each value, or for one that was never sent a text that finds nothing: issued to nobody, and not kept."""
+        known = await self._store.find([(data_class.name, sealed.fingerprint) for _, data_class, sealed in wanted])
+        guesses = [token or _candidate(data_class, item.value) for token, (item, data_class, _) in zip(known, wanted, strict=True)]
+        unknown = [at for at, token in enumerate(known) if token is None]
+        taken = await self._store.lookup([(wanted[at][1].name, guesses[at]) for at in unknown])
+        for at, row in zip(unknown, taken, strict=True):
+            if row is not None:  # a small space: this one would find somebody else
+                guesses[at] = _nobodys()
+        return guesses
 
 
 def _one_way(item: Clear, data_class: DataClass) -> str | None:
@@ -121,8 +129,15 @@ def _wish(item: Clear, data_class: DataClass) -> ToSeal:
 
 def _candidate(data_class: DataClass, value: str) -> str:
     if _is_opaque(data_class, value):
-        return opaque.encode(b"\x01" + secrets.token_bytes(22))
-    return form_of(data_class).generate(data_class, value, secrets.randbelow)
+        return _nobodys()
+    while is_masked(token := form_of(data_class).generate(data_class, value, secrets.randbelow)):
+        pass  # three stars in a row: it would be refused as a mask when it comes back (B-11)
+    return token
+
+
+def _nobodys() -> str:
+    """Spelled as an opaque token, and issued to nobody: only the cipher can make the MAC."""
+    return opaque.encode(b"\x01" + secrets.token_bytes(opaque.RAW_BYTES - 1))
 
 
 def _row(item: Clear, data_class: DataClass, sealed: Sealed) -> NewToken:

@@ -30,7 +30,11 @@ HIDDEN = "***"  # what stands for a clear value from before the gateway, to a ro
 
 
 class LocalVault:
-    """The local form of ``interface.Vault``. ``policies``: the current set. ``store_of`` raises KeyError for unknown customers."""
+    """The local form of ``interface.Vault``.
+
+    ``policies``: the current set. ``store_of`` raises KeyError for unknown customers. ``clock``: seconds since the epoch, for what a
+    session says to a worker; ``ticks``: seconds that only go forward, for waits.
+    """
 
     def __init__(
         self,
@@ -40,13 +44,14 @@ class LocalVault:
         audit: AuditLog,
         *,
         clock: Callable[[], float] = time.time,
+        ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         self._policies = policies
         self._cipher = cipher
         self._store_of = store_of
         self._audit = audit
         self._handles = Handles(clock)
-        self._throttle = Throttle(clock)
+        self._throttle = Throttle(ticks)
         self._open: OrderedDict[str, Exchange] = OrderedDict()
 
     # -- interface.Vault
@@ -85,16 +90,16 @@ class LocalVault:
         begun = self._open.get(exchange)
         if begun is None or (begun.customer, begun.user) != (held.customer, held.user):
             raise Unavailable("policy-out-of-step")  # nothing is revealed for an exchange that did not begin here
-        for item in items:
-            self._class(policies, item.data_class)
-        issued = await find_issued(held.customer, items, self._cipher, self._store(held.customer), lambda name: _sees(role, name))
+        classes = [self._class(policies, item.data_class) for item in items]
+        found = await find_issued(held.customer, items, self._cipher, self._store(held.customer), lambda name: _sees(role, name))
+        issued = [_or_mask(*one) for one in zip(found, items, classes, strict=True)]
         shown = [_shown(role, item, found) for item, found in zip(items, issued, strict=True)]
         self._audit.write("reveal", _reveal_record(begun, role, items, issued))
         return shown
 
     async def record(self, event: Event) -> None:
-        self._open.pop(event.exchange, None)
         self._audit.write(event.kind, _fields(event))
+        self._open.pop(event.exchange, None)  # not before: until then it can still be ended by ``abandon``
 
     # -- for the process that runs it
 
@@ -108,8 +113,14 @@ class LocalVault:
     # -- inside
 
     def _begin(self, exchange: Exchange) -> None:
-        """Once per exchange: a repeated call, after the session was opened again, is the same exchange."""
-        if exchange.id in self._open:
+        """Once per exchange: a repeated call, after the session was opened again, is the same exchange, with the same facts.
+
+        Other facts under a known id would run without a record of their own.
+        """
+        begun = self._open.get(exchange.id)
+        if begun is not None and begun != exchange:
+            raise Unavailable("policy-out-of-step")
+        if begun is not None:
             return
         if len(self._open) >= MOST_OPEN:
             raise Unavailable("vault-unavailable")
@@ -136,21 +147,27 @@ class LocalVault:
             raise Unavailable("policy-out-of-step") from None
 
 
+def _or_mask(found: Issued | None, item: AtRest, data_class: DataClass) -> Issued | None:
+    """What a class that is masked on its way in has at rest hides its value already: nothing in it is clear."""
+    if found is None and data_class.form == "mask" and item.text == mask(item.text):
+        return Issued(None)
+    return found
+
+
 def _sees(role: Role, data_class: str) -> bool:
     return data_class in role.clear or data_class in role.masked
 
 
 def _shown(role: Role, item: AtRest, found: Issued | None) -> str:
     """What one text becomes. ``found`` None: it is no token, so it is clear at rest."""
-    if found is None:
-        value: str | None = item.text
-    else:
-        value = found.value
+    if not item.text:
+        return ""
+    value = item.text if found is None else found.value
     if item.data_class in role.clear and value is not None:
         return value
     if item.data_class in role.masked and value is not None:
         return mask(value)
-    return item.text if found is not None or not item.text else HIDDEN
+    return HIDDEN if found is None else item.text
 
 
 def _reveal_record(exchange: Exchange, role: Role, items: Sequence[AtRest], issued: Sequence[Issued | None]) -> Record:
@@ -159,11 +176,13 @@ def _reveal_record(exchange: Exchange, role: Role, items: Sequence[AtRest], issu
     masked: Counter[str] = Counter()
     at_rest: Counter[str] = Counter()
     for item, found in zip(items, issued, strict=True):
+        if not item.text:
+            continue
         if item.data_class in role.clear:
             clear[item.data_class] += 1
         elif item.data_class in role.masked:
             masked[item.data_class] += 1
-        if found is None and item.text:
+        if found is None:
             at_rest[item.data_class] += 1
     counts = {"clear": dict(clear), "masked": dict(masked), "clear_at_rest": dict(at_rest)}
     facts = {"exchange": exchange.id, "customer": exchange.customer, "user": exchange.user, "role": role.name, "route": exchange.route}
