@@ -126,8 +126,11 @@ class AuditLog:
             os.close(file)
 
     def _release(self) -> None:
+        """Also a second time: the numbers of closed descriptors belong to others by then."""
         self._give_up()
-        os.close(self._lock)
+        lock, self._lock = self._lock, -1
+        if lock >= 0:
+            os.close(lock)
 
     # -- on disk, in groups
 

@@ -320,6 +320,15 @@ def test_one_writer_at_a_time(folder: Path) -> None:
         pass
 
 
+async def test_closing_it_twice_closes_nobody_elses_file(folder: Path, tmp_path: Path) -> None:
+    log = AuditLog(folder)
+    await log.close()
+    others = [os.open(tmp_path / str(number), os.O_RDWR | os.O_CREAT) for number in range(4)]
+    await log.close()
+    for other in others:
+        os.close(other)  # raises if it was closed already
+
+
 def test_an_operator_event_goes_straight_into_a_log_that_nobody_holds(folder: Path) -> None:
     append_once(folder, {"customer": "energie_nord", "reason": "customer-added"})
     append_once(folder, {"customer": "energie_nord", "reason": "user-added", "user": "jens"})
