@@ -7,7 +7,8 @@ contains a payload; passwords and values travel here.
 
 Who may speak: the socket is 0600 in a 0700 folder, the peer's uid must be ours (SO_PEERCRED), and both sides prove that they
 were given the link's secret at start. The last one is a wall inside one uid: a broken-into proxy worker can reach the cipher's
-socket file, but was never given the secret of the link between vault and cipher.
+socket file, but was never given the secret of the link between vault and cipher. Nor can it put itself between them: what is
+proven includes whom each side sees at the other end, and for both that would be the worker.
 """
 
 from __future__ import annotations
@@ -36,6 +37,10 @@ MAX_WAITING = 20_000
 #: Seconds after which an unanswered call counts as lost. Argon2 behind a full queue takes the longest (about 3 s).
 CALL_DEADLINE = 15.0
 NONCE = 32
+PROOF = 32
+#: The largest frame before the secret was proven, and the seconds for it: a stranger must not make us hold memory or descriptors.
+MAX_UNPROVEN = 256
+PROVEN_WITHIN = 5.0
 
 _log = logging.getLogger("gateway.wire")
 _encode = msgspec.msgpack.Encoder().encode
@@ -62,15 +67,33 @@ _answers = msgspec.msgpack.Decoder(list[Answer])
 _NOTHING = msgspec.Raw(_encode(None))
 
 
-def proof(secret: bytes, side: str, nonce: bytes) -> bytes:
-    """What a side shows to prove that it holds the link's secret (HMAC-SHA256 over its role and the other side's nonce)."""
-    return hmac.digest(secret, side.encode() + b"\0" + nonce, "sha256")
+def proof(secret: bytes, side: str, nonce: bytes, ends: bytes) -> bytes:
+    """What a side shows to prove that it holds the link's secret: HMAC-SHA256 over its role, the other side's nonce and the ends."""
+    return hmac.digest(secret, side.encode() + b"\0" + nonce + ends, "sha256")
 
 
-def peer_uid(sock: socket.socket) -> int:
-    """The uid of the process at the other end (SO_PEERCRED: set by the kernel when the connection was made)."""
-    _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
-    return int(uid)
+def peer(sock: socket.socket) -> tuple[int, int]:
+    """Process and uid at the other end (SO_PEERCRED: the kernel's word, from when the connection was made)."""
+    pid, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    return int(pid), int(uid)
+
+
+_ENDS = struct.Struct(">ii")
+
+
+def ends_seen_by_caller(sock: socket.socket) -> bytes:
+    """Which processes the caller sees at the two ends: itself, and whoever listens."""
+    return _ENDS.pack(os.getpid(), peer(sock)[0])
+
+
+def ends_agree(ends: bytes, sock: socket.socket) -> bool:
+    """Does the callee see the same? Else somebody is between the two: one who renamed our socket and bound another in its place.
+
+    0 stands for a process in a container of its own, which has no number for us.
+    """
+    caller, callee = _ENDS.unpack(ends)
+    seen, _ = peer(sock)
+    return seen in (caller, 0) and callee in (os.getpid(), 0)
 
 
 class _Frames(asyncio.Protocol):
@@ -80,6 +103,7 @@ class _Frames(asyncio.Protocol):
         self._loop = loop
         self._received = bytearray()
         self._gathered: list[Any] = []
+        self._proven = False
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -94,8 +118,8 @@ class _Frames(asyncio.Protocol):
         gathered, self._gathered = self._gathered, []
         if self.transport is None or self.transport.is_closing():
             return
-        frame = _encode(gathered)
-        self.transport.write(len(frame).to_bytes(4, "big") + frame)
+        for frame in _frames_of(gathered):
+            self.transport.write(len(frame).to_bytes(4, "big") + frame)
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -109,7 +133,7 @@ class _Frames(asyncio.Protocol):
         if len(self._received) < 4:
             return None
         length = int.from_bytes(self._received[:4], "big")
-        if length > MAX_FRAME:
+        if length > (MAX_FRAME if self._proven else MAX_UNPROVEN):
             self.drop()
             return None
         if len(self._received) < 4 + length:
@@ -121,11 +145,30 @@ class _Frames(asyncio.Protocol):
     def frame_received(self, frame: bytes) -> None:
         raise AssertionError("a subclass receives frames")
 
+    def _send_raw(self, payload: bytes) -> None:
+        if self.transport is not None:
+            self.transport.write(len(payload).to_bytes(4, "big") + payload)
+
+    def _socket(self) -> socket.socket:
+        assert self.transport is not None
+        return cast(socket.socket, self.transport.get_extra_info("socket"))
+
     def drop(self) -> None:
         """Close at once: the peer is not who it must be, or does not speak the protocol."""
         self._received.clear()
         if self.transport is not None:
             self.transport.abort()
+
+
+def _frames_of(entries: list[Any]) -> Iterator[bytes]:
+    """One frame, or as many as it takes: large bodies that wait at the same moment must not break the link for all of them."""
+    frame = _encode(entries)
+    if len(frame) <= MAX_FRAME or len(entries) == 1:
+        yield frame
+        return
+    half = len(entries) // 2
+    yield from _frames_of(entries[:half])
+    yield from _frames_of(entries[half:])
 
 
 class _Caller(_Frames):
@@ -137,6 +180,7 @@ class _Caller(_Frames):
         self._unavailable = unavailable
         self._nonce = secrets.token_bytes(NONCE)
         self._state = "greeted"
+        self._ends = b""
         self.ready: asyncio.Future[None] = loop.create_future()
         self.waiting: dict[int, tuple[asyncio.Future[msgspec.Raw], float]] = {}
         self._last_id = 0
@@ -146,18 +190,15 @@ class _Caller(_Frames):
             for answer in _answers.decode(frame):
                 self._settle(answer)
         elif self._state == "greeted" and len(frame) == NONCE:
-            self._send_raw(proof(self._secret, "caller", frame) + self._nonce)
+            self._ends = ends_seen_by_caller(self._socket())
+            self._send_raw(proof(self._secret, "caller", frame, self._ends) + self._nonce + self._ends)
             self._state = "proving"
-        elif self._state == "proving" and hmac.compare_digest(frame, proof(self._secret, "callee", self._nonce)):
-            self._state = "ready"
+        elif self._state == "proving" and hmac.compare_digest(frame, proof(self._secret, "callee", self._nonce, self._ends)):
+            self._state, self._proven = "ready", True
             if not self.ready.done():
                 self.ready.set_result(None)
         else:
             self.drop()
-
-    def _send_raw(self, payload: bytes) -> None:
-        if self.transport is not None:
-            self.transport.write(len(payload).to_bytes(4, "big") + payload)
 
     def call(self, verb: str, body: bytes) -> asyncio.Future[msgspec.Raw]:
         if len(self.waiting) >= MAX_WAITING:
@@ -267,40 +308,48 @@ class Connection(_Frames):
         super().__init__(loop)
         self._callee = callee
         self._nonce = secrets.token_bytes(NONCE)
-        self._proven = False
         self._tasks: set[asyncio.Task[None]] = set()
         self.begun: set[str] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        sock = transport.get_extra_info("socket")
-        if peer_uid(sock) not in (os.getuid(), 0):
+        if peer(self._socket())[1] not in (os.getuid(), 0):
             self.drop()
             return
         self._callee.connections.add(self)
+        self._loop.call_later(PROVEN_WITHIN, self._drop_unproven)
         self._send_raw(self._nonce)
 
-    def _send_raw(self, payload: bytes) -> None:
-        if self.transport is not None:
-            self.transport.write(len(payload).to_bytes(4, "big") + payload)
+    def _drop_unproven(self) -> None:
+        if not self._proven:
+            self.drop()
+
+    def begun_elsewhere(self, exchange: str) -> bool:
+        """Did another peer begin it? Then it is none of this one's business."""
+        return any(exchange in other.begun for other in self._callee.connections if other is not self)
 
     def frame_received(self, frame: bytes) -> None:
         if not self._proven:
             self._prove(frame)
             return
-        for call in _calls.decode(frame):
+        calls = _calls.decode(frame)
+        if len(self._tasks) + len(calls) > MAX_WAITING:  # our own caller never has so many: this one is broken into
+            self.drop()
+            return
+        for call in calls:
             task = self._loop.create_task(self._answer(call.id, call.verb, msgspec.Raw(bytes(call.body))))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     def _prove(self, frame: bytes) -> None:
-        expected = proof(self._callee.secret, "caller", self._nonce)
-        if len(frame) != len(expected) + NONCE or not hmac.compare_digest(frame[: len(expected)], expected):
+        shown, nonce, ends = frame[:PROOF], frame[PROOF : PROOF + NONCE], frame[PROOF + NONCE :]
+        genuine = hmac.compare_digest(shown, proof(self._callee.secret, "caller", self._nonce, ends))
+        if len(ends) != _ENDS.size or not genuine or not ends_agree(ends, self._socket()):
             _log.warning("a peer without the link's secret was refused")
             self.drop()
             return
         self._proven = True
-        self._send_raw(proof(self._callee.secret, "callee", frame[len(expected) :]))
+        self._send_raw(proof(self._callee.secret, "callee", nonce, ends))
 
     async def _answer(self, id: int, verb: str, body: msgspec.Raw) -> None:
         try:
