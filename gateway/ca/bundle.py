@@ -19,7 +19,7 @@ from gateway.ca.files import PRIVATE, PUBLIC, write_all
 
 #: No letters that are mistaken for each other when a person types them: 31 characters, so 20 of them hold 99 bits.
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def write_bundle(directory: Path, name: str, issued: Issued, *, legacy: bool = F
 
     ``legacy`` is for Windows before 10 1709, whose import knows 3DES with SHA-1 only.
     """
-    if _NAME.fullmatch(name) is None:
+    if FILE_NAME.fullmatch(name) is None:
         raise ValueError("not a name for files")
     bundle = Bundle(directory / f"{name}.pem", directory / f"{name}.key", directory / f"{name}.p12", generate_password())
     contents = {

@@ -12,7 +12,7 @@ import click
 
 import gateway
 from gateway.cli import audit, certificates, checking, customers, serving, users
-from gateway.cli.output import ANSWER_NO, CONFIGURATION, show_mistakes
+from gateway.cli.output import ANSWER_NO, CONFIGURATION, show_failure, show_mistakes
 from gateway.errors import ConfigurationError, Refused, Unavailable
 
 
@@ -52,6 +52,9 @@ def main() -> None:
     except (Refused, Unavailable) as error:
         click.echo(f"gateway: {SENTENCES.get(error.reason, error.reason)}", err=True)
         sys.exit(ANSWER_NO)
+    except OSError as error:  # a folder that may not be written, a full disk, a port that is taken
+        show_failure(error)
+        sys.exit(ANSWER_NO)
 
 
 #: What a reason means to somebody at a terminal.
@@ -59,5 +62,6 @@ SENTENCES = {
     "password-wrong": "that user name and password (or recovery code) open no keyslot of this customer",
     "keys-unavailable": "the customer's key files or share are missing, damaged, or belong to another operator key",
     "vault-unavailable": "the vault cannot be opened",
-    "audit-unavailable": "the audit log cannot be written",
+    "audit-unavailable": "the audit log cannot be written, or another gateway holds it",
+    "certificate-not-in-ledger": "no certificate with this serial number was issued for this customer; see gateway cert list",
 }

@@ -9,7 +9,7 @@ import click
 
 from gateway.ca.authority import LEDGER_FILE
 from gateway.ca.ledger import Ledger, record_revocation
-from gateway.cli.output import as_json, show
+from gateway.cli.output import as_json, done, show
 from gateway.cli.secrets import operator_passphrase, passphrase_file
 from gateway.cli.serving import config_option
 from gateway.config import load_config
@@ -36,7 +36,6 @@ def issue(config_path: Path, customer: str, label: str, out: Path, days: int, pa
     config = load_config(config_path)
     operator = open_operator_key(config, operator_passphrase(passphrase_file).encode())
     bundle = setup.issue_certificate(config, operator, customer, label, out, days=days)
-    note(config, customer=customer, reason="certificate-issued")
     files = {
         "certificate": str(bundle.certificate),
         "private_key": str(bundle.private_key),
@@ -45,9 +44,10 @@ def issue(config_path: Path, customer: str, label: str, out: Path, days: int, pa
     }
     if as_json:
         click.echo(json.dumps(files, indent=2))
-        return
-    show([{"file": name.replace("_", " "), "": value} for name, value in files.items()], title=f"Certificate of {customer}")
-    click.echo("The same files work on every machine that sends for this customer; a new machine needs no new certificate.")
+    else:
+        show([{"file": name.replace("_", " "), "": value} for name, value in files.items()], title=f"Certificate of {customer}")
+        click.echo("The same files work on every machine that sends for this customer; a new machine needs no new certificate.")
+    note(config, customer=customer, reason="certificate-issued")
 
 
 @cert.command("list")
@@ -76,10 +76,11 @@ def list_(config_path: Path, customer: str, as_json: bool) -> None:
 @config_option
 @click.argument("customer")
 @click.argument("serial")
-def revoke(config_path: Path, customer: str, serial: str) -> None:
+@as_json
+def revoke(config_path: Path, customer: str, serial: str, as_json: bool) -> None:
     """Revoke a certificate of CUSTOMER; live connections notice within two seconds."""
     config = load_config(config_path)
     setup.policy_file(config, customer)
     record_revocation(config.authority_dir(customer) / LEDGER_FILE, serial)
     note(config, customer=customer, reason="certificate-revoked")
-    click.echo(f"{serial} is revoked.")
+    done(f"{serial} is revoked.", {"serial": serial, "revoked": True}, as_json=as_json)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.output import as_json, show
+from gateway.cli.output import as_json, done, show
 from gateway.cli.secrets import operator_passphrase, passphrase_file
 from gateway.cli.serving import config_option
 from gateway.config import load_config
@@ -55,11 +55,18 @@ def add(
     roles = dict(_user_and_role(user) for user in users)
     operator = open_operator_key(config, operator_passphrase(passphrase_file).encode())
     new = setup.add_customer(config, operator, name, api=api, upstream=upstream, ca=ca, networks=networks, users=roles)
+    _show_new(new, roles, as_json)  # before anything else can fail: they are nowhere else
     note(config, customer=name, reason="customer-added")
+
+
+def _show_new(new: setup.NewCustomer, roles: dict[str, str], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"customer": name, "passwords": dict(new.passwords), "recovery_code": new.recovery_code}, indent=2))
+        click.echo(json.dumps({"customer": new.name, "passwords": dict(new.passwords), "recovery_code": new.recovery_code}, indent=2))
         return
-    show([{"user": user, "role": roles[user], "password": password} for user, password in new.passwords.items()], title=f"Customer {name}")
+    show(
+        [{"user": user, "role": roles[user], "password": password} for user, password in new.passwords.items()],
+        title=f"Customer {new.name}",
+    )
     click.echo(f"Recovery code, to be printed and kept by the customer: {new.recovery_code}")
     click.echo("Shown once and kept nowhere. If all passwords and this code are lost, the customer's data is lost.")
 
@@ -87,7 +94,8 @@ def list_(config_path: Path, as_json: bool) -> None:
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @passphrase_file
-def shred(config_path: Path, name: str, yes: bool, passphrase_file: Path | None) -> None:
+@as_json
+def shred(config_path: Path, name: str, yes: bool, passphrase_file: Path | None, as_json: bool) -> None:
     """Destroy the keys of customer NAME: nobody can ever read its data again, not even from a backup."""
     config = load_config(config_path)
     setup.policy_file(config, name)
@@ -96,4 +104,4 @@ def shred(config_path: Path, name: str, yes: bool, passphrase_file: Path | None)
     operator = open_operator_key(config, operator_passphrase(passphrase_file).encode())
     setup.shred(config, operator, name)
     note(config, customer=name, reason="customer-shredded")
-    click.echo(f"{name} is shredded; a signed tombstone keeps restored backups shut.")
+    done(f"{name} is shredded; a signed tombstone keeps restored backups shut.", {"customer": name, "shredded": True}, as_json=as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,6 +33,17 @@ def show_mistakes(mistakes: Sequence[Mistake], *, as_json: bool = False) -> None
     click.echo(f"{len(mistakes)} mistake{'s' if len(mistakes) != 1 else ''}; nothing was changed", err=True)
 
 
+def show_failure(error: OSError) -> None:
+    """What the operating system said, and of what."""
+    of = f"{error.filename}: " if error.filename is not None else ""
+    click.echo(f"gateway: {of}{error.strerror or type(error).__name__}", err=True)
+
+
+def done(sentence: str, facts: dict[str, Any], *, as_json: bool) -> None:
+    """That something was done: a sentence, or its facts as JSON."""
+    click.echo(json.dumps(facts, ensure_ascii=False) if as_json else sentence)
+
+
 def show(rows: Sequence[dict[str, Any]], *, title: str = "", as_json: bool = False) -> None:
     """``rows`` share their keys, which become the columns."""
     if as_json:
@@ -45,4 +57,5 @@ def show(rows: Sequence[dict[str, Any]], *, title: str = "", as_json: bool = Fal
         table.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
         table.add_row(*(escape("" if value is None else str(value)) for value in row.values()))
-    Console().print(table)
+    # Into a pipe or a file nothing is folded: a password in two lines is no password any more.
+    Console(width=None if sys.stdout.isatty() else 10_000).print(table)

@@ -32,12 +32,18 @@ def operator_passphrase(file: Path | None, *, new: bool = False) -> str:
 
 
 def read_secret(file: Path) -> str:
-    """One line: the trailing newline that every editor adds is not part of it."""
+    """One line of UTF-8: the trailing newline that every editor adds is not part of it. Never empty."""
     try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text()
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigurationError([Mistake(file, 0, f"cannot be read ({error.strerror})")]) from None
-    return text.rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise ConfigurationError([Mistake(file, 0, "is not UTF-8 text")]) from None
+    secret = text.rstrip("\r\n")
+    if not secret:
+        hint = " (it carries one secret only; give the other one as a file)" if str(file) == "-" else ""
+        raise click.UsageError(f"there is no secret in {'standard input' if str(file) == '-' else file}{hint}")
+    return secret
 
 
 def authorising_credential(authorised_by: str | None, use_recovery: bool, file: Path | None) -> Credential:

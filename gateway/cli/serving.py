@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from functools import partial
 from pathlib import Path
 
 import click
 
-from gateway.cli.output import ANSWER_NO, CONFIGURATION, show_mistakes
+from gateway.cli.output import as_json
 from gateway.cli.secrets import operator_passphrase, passphrase_file
 from gateway.config import load_config
-from gateway.errors import ConfigurationError
 from gateway.runtime import cipher_process, process, setup, vault_process, worker
 from gateway.runtime.keys import open_operator_key
 from gateway.runtime.snapshot import build_snapshot
@@ -33,9 +33,13 @@ config_option = click.option(
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--hostname", "hostnames", multiple=True, required=True, help="Public name or address of the gateway (repeatable).")
 @passphrase_file
-def init(folder: Path, hostnames: tuple[str, ...], passphrase_file: Path | None) -> None:
+@as_json
+def init(folder: Path, hostnames: tuple[str, ...], passphrase_file: Path | None, as_json: bool) -> None:
     """Make a new FOLDER: configuration, policies, server certificate and operator key."""
     files = setup.init(folder, hostnames, operator_passphrase(passphrase_file, new=True))
+    if as_json:
+        click.echo(json.dumps({"config": str(folder / "config.yaml"), "authority": str(files.authority)}, indent=2))
+        return
     click.echo(f"{folder} is ready. Customers' machines trust {files.authority}.")
     click.echo(f"Next: gateway customer add --config {folder / 'config.yaml'} NAME …, then gateway serve --config {folder / 'config.yaml'}")
     click.echo("Keep the passphrase, and back up certs/operator.key and (apart from it) state/shares: without them nothing opens.")
@@ -49,6 +53,8 @@ def serve(config_path: Path, role: str | None, passphrase_file: Path | None) -> 
     """Run the gateway: cipher, vault and proxy workers; or one of them."""
     config_path = config_path.absolute()
     config = load_config(config_path)
+    if role is not None and config.processes == "one":
+        raise click.UsageError("with 'processes: one' there are no roles: leave --role out, or write 'processes: separate'")
     startup = receive()
     if startup is not None:
         process.end_with_parent()
@@ -83,14 +89,7 @@ def _supervise(config_path: Path, passphrase: bytes) -> int:
 
 
 def _run(role: str, main: process.Main) -> None:
-    try:
-        process.run(role, main)
-    except ConfigurationError as error:
-        show_mistakes(error.mistakes)
-        sys.exit(CONFIGURATION)
-    except OSError as error:
-        click.echo(f"gateway: {error.strerror or error}", err=True)
-        sys.exit(ANSWER_NO)
+    process.run(role, main)
 
 
 @click.command()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from gateway.cipher.credentials import generate_password
-from gateway.cli.output import as_json
+from gateway.cli.output import as_json, done
 from gateway.cli.secrets import authorising_credential, operator_passphrase, passphrase_file, read_secret
 from gateway.cli.serving import config_option
 from gateway.config import load_config
@@ -56,8 +55,8 @@ def add(
     credential = authorising_credential(authorised_by, use_recovery, credential_file)
     operator = open_operator_key(config, operator_passphrase(passphrase_file).encode())
     password = setup.add_user(config, operator, customer, name, role, credential)
+    done(f"Password of {name}: {password}", {"user": name, "role": role, "password": password}, as_json=as_json)
     note(config, customer=customer, user=name, reason="user-added")
-    click.echo(json.dumps({"user": name, "role": role, "password": password}) if as_json else f"Password of {name}: {password}")
 
 
 @user.command("password")
@@ -67,7 +66,9 @@ def add(
 @authorised_by
 @use_recovery
 @credential_file
-@click.option("--new-password-file", type=click.Path(path_type=Path), help="File with the new password (default: one is generated).")
+@click.option(
+    "--new-password-file", type=click.Path(path_type=Path, allow_dash=True), help="File with the new password (default: one is generated)."
+)
 @passphrase_file
 @as_json
 def password(
@@ -87,9 +88,9 @@ def password(
     operator = open_operator_key(config, operator_passphrase(passphrase_file).encode())
     new = read_secret(new_password_file) if new_password_file else generate_password()
     setup.set_password(config, operator, customer, name, new, credential)
-    note(config, customer=customer, user=name, reason="password-changed")
     shown = None if new_password_file else new
-    click.echo(json.dumps({"user": name, "password": shown}) if as_json else f"Password of {name}: {shown or 'changed'}")
+    done(f"Password of {name}: {shown or 'changed'}", {"user": name, "password": shown}, as_json=as_json)
+    note(config, customer=customer, user=name, reason="password-changed")
 
 
 @user.command("remove")
@@ -100,6 +101,7 @@ def password(
 @use_recovery
 @credential_file
 @passphrase_file
+@as_json
 def remove(
     config_path: Path,
     customer: str,
@@ -108,6 +110,7 @@ def remove(
     use_recovery: bool,
     credential_file: Path | None,
     passphrase_file: Path | None,
+    as_json: bool,
 ) -> None:
     """Take user NAME of CUSTOMER out of the policy and destroy the keyslot."""
     config = load_config(config_path)
@@ -115,4 +118,4 @@ def remove(
     operator = open_operator_key(config, operator_passphrase(passphrase_file).encode())
     setup.remove_user(config, operator, customer, name, credential)
     note(config, customer=customer, user=name, reason="user-removed")
-    click.echo(f"{name} is removed.")
+    done(f"{name} is removed.", {"user": name, "removed": True}, as_json=as_json)

@@ -17,13 +17,13 @@ from gateway.errors import ConfigurationError, Mistake
 
 def customer_file(name: str, api: str, upstream: str, networks: Sequence[str], users: dict[str, str], ca: str | None) -> str:
     """The text of ``policies/customers/NAME.yaml``, in the shape of design section 5."""
-    trust = f", ca: {_quoted(ca)}" if ca else ""
+    trust = f", ca: {quoted(ca)}" if ca else ""
     return "\n".join(
         [
             f"customer: {name}",
             f"api: {api}",
-            f"upstream: {{url: {_quoted(upstream)}{trust}, authorization: drop}}",
-            "networks: [" + ", ".join(_quoted(network) for network in networks) + "]",
+            f"upstream: {{url: {quoted(upstream)}{trust}, authorization: drop}}",
+            "networks: [" + ", ".join(quoted(network) for network in networks) + "]",
             "certificates: {authority: gateway}",
             "key: {held_by: customer, idle: 15m}",
             "users: {" + ", ".join(f"{user}: {role}" for user, role in users.items()) + "}",
@@ -32,7 +32,7 @@ def customer_file(name: str, api: str, upstream: str, networks: Sequence[str], u
     )
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
@@ -79,12 +79,12 @@ def _users(text: str, file: Path) -> yaml.MappingNode:
 
 
 def replace_checked(file: Path, text: str, check: Callable[[], object]) -> None:
-    """Write ``text``, run ``check``, and put back what was there if it raises ConfigurationError."""
+    """Write ``text``, run ``check``, and put back what was there if it raises."""
     before = file.read_text() if file.exists() else None
     _write(file, text)
     try:
         check()
-    except ConfigurationError:
+    except BaseException:  # whatever it was, also an interrupt: a file that was not checked must not stay
         if before is None:
             file.unlink()
         else:

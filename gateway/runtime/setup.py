@@ -7,21 +7,24 @@ What never may come in: printing; what a caller shows, and to whom, is its own a
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.ca.authority import Authority, create_authority, load_authority
-from gateway.ca.bundle import Bundle, write_bundle
+from gateway.ca.bundle import FILE_NAME, Bundle, write_bundle
 from gateway.ca.server import ServerFiles, create_server_certificate
 from gateway.cipher.credentials import Credential, generate_password
 from gateway.cipher.customers import CustomerKeys
+from gateway.cipher.primitives import wipe
 from gateway.cipher.providers import FileOperatorKey, OperatorKey
 from gateway.config import Config, load_config
 from gateway.errors import ConfigurationError, Mistake
 from gateway.policy.load import load_policies
+from gateway.policy.load_customers import NAME
 from gateway.runtime.keys import customer_files
-from gateway.runtime.policy_edit import customer_file, replace_checked, with_user, without_user
+from gateway.runtime.policy_edit import customer_file, quoted, replace_checked, with_user, without_user
 
 AUTHORITY_PURPOSE = "authority"
 
@@ -44,21 +47,49 @@ def templates() -> Path:
 def init(folder: Path, hostnames: Sequence[str], passphrase: str) -> ServerFiles:
     """Make a folder that ``gateway serve`` can run from: configuration, policies, server certificate and operator key.
 
-    Raises ConfigurationError when something of it is there already: nothing is ever overwritten.
+    Raises ConfigurationError when something of it is there already: nothing is ever overwritten, and what failed leaves nothing
+    behind, so that it can be tried again.
     """
-    config_file = folder / "config.yaml"
-    if config_file.exists() or (folder / "policies").exists():
-        raise ConfigurationError([Mistake(config_file, 0, "exists already; nothing was changed")])
-    (folder / "policies" / "customers").mkdir(parents=True)
-    (folder / "certs").mkdir(mode=0o700, exist_ok=True)
-    for name in ("data_classes.yaml", "planning_suite.yaml"):
-        shutil.copyfile(templates() / "policies" / name, folder / "policies" / name)
-    text = (templates() / "config.yaml").read_text()
-    config_file.write_text(text.replace("[gateway.example]", "[" + ", ".join(hostnames) + "]"))
-    files = create_server_certificate(folder / "certs", hostnames)
-    FileOperatorKey.create(folder / "certs" / "operator.key", passphrase)
-    load_config(config_file)
+    config_file, policies, certs = folder / "config.yaml", folder / "policies", folder / "certs"
+    _require_absent([config_file, policies, *(certs / name for name in ("server-ca.pem", "server.pem", "server.key", "operator.key"))])
+    with _undone_on_failure(config_file, policies, *([] if certs.exists() else [certs])):
+        (policies / "customers").mkdir(parents=True)
+        certs.mkdir(mode=0o700, exist_ok=True)
+        for name in ("data_classes.yaml", "planning_suite.yaml"):
+            shutil.copyfile(templates() / "policies" / name, policies / name)
+        text = (templates() / "config.yaml").read_text()
+        config_file.write_text(text.replace("[gateway.example]", "[" + ", ".join(map(quoted, hostnames)) + "]"))
+        load_config(config_file)  # before any key is made: it says which host name is none
+        files = _server_certificate(config_file, certs, hostnames)
+        FileOperatorKey.create(certs / "operator.key", passphrase)
     return files
+
+
+def _server_certificate(config_file: Path, certs: Path, hostnames: Sequence[str]) -> ServerFiles:
+    try:
+        return create_server_certificate(certs, hostnames)
+    except ValueError as error:
+        raise ConfigurationError([Mistake(config_file, 0, f"hostnames: {error}")]) from None
+
+
+def _require_absent(paths: Sequence[Path]) -> None:
+    present = [Mistake(path, 0, "exists already, and is never overwritten") for path in paths if path.exists()]
+    if present:
+        raise ConfigurationError(present)
+
+
+@contextmanager
+def _undone_on_failure(*made: Path) -> Iterator[None]:
+    """Take away what this call made, and nothing else: ``made`` did not exist when it began."""
+    try:
+        yield
+    except BaseException:  # also when interrupted: half of a setup would stand in the way of the next attempt
+        for path in made:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        raise
 
 
 def add_customer(
@@ -72,34 +103,57 @@ def add_customer(
     networks: Sequence[str],
     users: Mapping[str, str],
 ) -> NewCustomer:
-    """An authority, a customer token in its keyslots, and last the policy file, which lets the customer in. ``users``: user → role."""
+    """An authority, a customer token in its keyslots, and last the policy file, which lets the customer in. ``users``: user → role.
+
+    Whatever fails, nothing of it stays. So it can be repeated.
+    """
     file = config.policies / "customers" / f"{name}.yaml"
-    if file.exists() or config.customer_dir(name).exists():
-        raise ConfigurationError([Mistake(file, 0, "this customer exists already; nothing was changed")])
-    text = customer_file(name, api, upstream, networks, dict(users), ca)
-    replace_checked(file, text, lambda: load_policies(config))
-    file.unlink()  # it is good; but it lets the customer in only when the keys are there
+    _require_new_customer(config, file, name)
     passwords = {user: generate_password() for user in users}
-    create_authority(config.authority_dir(name), authority_password(operator, name))
-    recovery_code = keys_of(config, operator, name).create(passwords)
-    replace_checked(file, text, lambda: load_policies(config))
+    with _undone_on_failure(config.customer_dir(name), config.share(name)):
+        create_authority(config.authority_dir(name), authority_password(operator, name))
+        recovery_code = keys_of(config, operator, name).create(passwords)
+        text = customer_file(name, api, upstream, networks, dict(users), ca)
+        replace_checked(file, text, lambda: load_policies(config))
     return NewCustomer(name, passwords, recovery_code)
+
+
+def _require_new_customer(config: Config, file: Path, name: str) -> None:
+    """Raises ConfigurationError, before a path is made of the name."""
+    if not NAME.fullmatch(name):
+        raise ConfigurationError([Mistake(file.parent, 0, f"{name!r} is not a name for a customer: lower-case letters, digits, _ and -")])
+    load_policies(config)  # a mistake that was there before is not this customer's
+    if file.exists():
+        raise ConfigurationError([Mistake(file, 0, "this customer exists already; nothing was changed")])
+    if config.tombstone(name).exists():
+        raise ConfigurationError([Mistake(config.tombstone(name), 0, "a customer of this name was shredded; the name is never used again")])
+    for path in (config.customer_dir(name), config.share(name)):
+        if path.exists():
+            text = f"belongs to a customer that no policy names; put {file} back, or, if it never held data, remove {path} and repeat"
+            raise ConfigurationError([Mistake(path, 0, text)])
 
 
 def add_user(config: Config, operator: OperatorKey, customer: str, user: str, role: str, authorised_by: Credential) -> str:
     """A keyslot and a line in the policy; returns the generated password. A credential of that customer is needed: the operator
     cannot give himself a slot."""
     file = policy_file(config, customer)
-    before = file.read_text()
     password = generate_password()
     # The policy is checked first and put back: a role that does not exist must not leave a keyslot behind.
-    replace_checked(file, with_user(before, file, user, role), lambda: load_policies(config))
-    try:
+    with _edited(config, file, with_user(file.read_text(), file, user, role)):
         keys_of(config, operator, customer).add_user(user, password, authorised_by=authorised_by)
-    except BaseException:  # also when interrupted: no user may stand in the policy whose slot was never made
-        file.write_text(before)
-        raise
     return password
+
+
+@contextmanager
+def _edited(config: Config, file: Path, text: str) -> Iterator[None]:
+    """With ``text`` in the policy; and with the old one again when what follows fails: policy and keyslots say the same."""
+    before = file.read_text()
+    replace_checked(file, text, lambda: load_policies(config))
+    try:
+        yield
+    except BaseException:  # also when interrupted
+        replace_checked(file, before, lambda: None)
+        raise
 
 
 def set_password(config: Config, operator: OperatorKey, customer: str, user: str, password: str, authorised_by: Credential) -> None:
@@ -108,10 +162,17 @@ def set_password(config: Config, operator: OperatorKey, customer: str, user: str
 
 
 def remove_user(config: Config, operator: OperatorKey, customer: str, user: str, authorised_by: Credential) -> None:
-    """First out of the policy, which refuses him within a second; then his slot goes."""
+    """First out of the policy, which refuses him within a second; then his slot goes. Can be repeated if it was interrupted."""
     file = policy_file(config, customer)
-    replace_checked(file, without_user(file.read_text(), file, user), lambda: load_policies(config))
-    keys_of(config, operator, customer).remove_user(user, authorised_by=authorised_by)
+    keys = keys_of(config, operator, customer)
+    wipe(keys.open(authorised_by))  # a wrong credential changes nothing
+    slot = user in keys.users()
+    text = file.read_text()
+    if not slot or user in load_policies(config).customers[customer].users:
+        text = without_user(text, file, user)
+    with _edited(config, file, text):
+        if slot:
+            keys.remove_user(user, authorised_by=authorised_by)
 
 
 def shred(config: Config, operator: OperatorKey, customer: str) -> None:
@@ -123,8 +184,17 @@ def shred(config: Config, operator: OperatorKey, customer: str) -> None:
 
 def issue_certificate(config: Config, operator: OperatorKey, customer: str, label: str, folder: Path, *, days: int = 365) -> Bundle:
     """A client certificate as PEM and PKCS#12 in ``folder``; it stands in the ledger before anyone holds it."""
-    issued = open_authority(config, operator, customer).issue(customer, label, days)
-    return write_bundle(folder, f"{customer}-{label}", issued)
+    authority = open_authority(config, operator, customer)
+    name = f"{customer}-{label}"
+    _require_absent([folder / f"{name}{ending}" for ending in (".pem", ".key", ".p12")])
+    if FILE_NAME.fullmatch(name) is None:
+        raise ConfigurationError([Mistake(folder, 0, "a label is letters, digits, dot, dash and _: it becomes part of file names")])
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # before the ledger says that somebody holds it
+    try:
+        issued = authority.issue(customer, label, days)
+    except ValueError as error:
+        raise ConfigurationError([Mistake(folder, 0, str(error))]) from None
+    return write_bundle(folder, name, issued)
 
 
 def open_authority(config: Config, operator: OperatorKey, customer: str) -> Authority:

@@ -12,6 +12,7 @@ from pathlib import Path
 from gateway.ca.authority import CERTIFICATE_FILE, LEDGER_FILE
 from gateway.ca.trust import Trust, sources_of
 from gateway.config import Config, load_config
+from gateway.errors import ConfigurationError
 from gateway.policy.load import load_policies, policy_files
 from gateway.policy.model import PolicySet
 from gateway.proxy.access import Snapshot
@@ -26,13 +27,22 @@ def build_snapshot(config: Config, policies: PolicySet | None = None) -> Snapsho
     return Snapshot(policies, trust, frozenset(name.lower() for name in config.hostnames), tls)
 
 
-def watched_files(path: Path) -> Iterator[Path]:
-    """Every file that ``build_snapshot`` reads, as far as it can be known without reading them successfully."""
-    config = load_config(path)
+def watched_files(path: Path, policies: PolicySet) -> Iterator[Path]:
+    """Every file that ``build_snapshot`` reads. ``policies``: the current ones, which name customers' own authorities and CRLs.
+
+    Never raises: a configuration with a mistake in it is one more file that changed, and no reason to end.
+    """
     yield path
+    try:
+        config = load_config(path)
+    except ConfigurationError:
+        return
     yield config.certificate
     yield config.private_key
     yield from policy_files(config)
     for folder in config.customers_dir.glob("*/ca"):
         yield folder / CERTIFICATE_FILE
         yield folder / LEDGER_FILE
+    for customer in policies.customers.values():
+        named = (customer.certificates.authority, customer.certificates.crl, customer.upstream.ca)
+        yield from (file for file in named if file is not None)

@@ -18,6 +18,7 @@ import socket
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -29,7 +30,8 @@ from gateway.runtime.startup import ENVIRONMENT, Startup
 DRAIN = 20.0
 #: Seconds between the death of a process and its next start: the first is at once, for a kill is no crash loop.
 BACKOFF = (0.05, 0.2, 1.0, 5.0)
-CONFIGURATION = 78  # EX_CONFIG of sysexits.h
+FAILED = 1
+KILLED = -1  # stands for a process that the system did not let us start
 
 _log = logging.getLogger("gateway.supervisor")
 
@@ -53,23 +55,27 @@ class Supervisor:
         proxy = Startup(vault_link=vault_link, listen_fd=self._socket.fileno())
         self._children = [_Child("cipher", cipher, FREED_MEMORY), _Child("vault", vault)]
         self._children += [_Child("proxy", proxy) for _ in range(config.workers or os.cpu_count() or 1)]
-        self._stopping = False
+        self._stopping = asyncio.Event()
 
     async def run(self, stop: asyncio.Event, reload: asyncio.Event) -> int:
         """Until ``stop``; returns the exit code. Cipher and vault are ready before the first worker accepts."""
         tasks: list[asyncio.Task[int]] = []
+        stopped = asyncio.ensure_future(stop.wait())
         try:
             for child in self._children:
                 ready = asyncio.Event()
                 tasks.append(asyncio.create_task(self._keep(child, ready)))
-                await asyncio.wait([tasks[-1], wait := asyncio.ensure_future(ready.wait())], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([tasks[-1], stopped, wait := asyncio.ensure_future(ready.wait())], return_when=asyncio.FIRST_COMPLETED)
                 wait.cancel()
                 if tasks[-1].done():
                     return tasks[-1].result()
+                if stopped.done():
+                    return 0
             announce(self._socket, self._pids())
-            await self._until(stop, reload, tasks)
+            await self._until(stopped, reload)
             return 0
         finally:
+            stopped.cancel()
             await self._end(tasks)
 
     def _pids(self) -> dict[str, list[int]]:
@@ -79,8 +85,7 @@ class Supervisor:
                 pids.setdefault(child.role, []).append(child.process.pid)
         return pids
 
-    async def _until(self, stop: asyncio.Event, reload: asyncio.Event, tasks: list[asyncio.Task[int]]) -> None:
-        stopped = asyncio.ensure_future(stop.wait())
+    async def _until(self, stopped: asyncio.Future[Any], reload: asyncio.Event) -> None:
         while not stopped.done():
             reloaded = asyncio.ensure_future(reload.wait())
             await asyncio.wait([stopped, reloaded], return_when=asyncio.FIRST_COMPLETED)
@@ -90,32 +95,54 @@ class Supervisor:
             reloaded.cancel()
 
     async def _keep(self, child: _Child, ready: asyncio.Event) -> int:
-        """Start ``child`` and start it again whenever it ends; returns only when it cannot start at all, or at the end."""
+        """Start ``child`` and start it again whenever it ends; returns only at the end, or its code when it cannot start at all.
+
+        Which is when it ended by itself before it ever served; one that was killed meanwhile is no reason to give up.
+        """
         loop = asyncio.get_running_loop()
         attempt = 0
         while True:
             began = loop.time()
             code = await self._once(child, ready)
-            if self._stopping:
+            if self._stopping.is_set():
                 return 0
-            if code == CONFIGURATION and not child.was_ready:
-                return code
+            if code >= 0 and not child.was_ready:
+                return code or FAILED
             attempt = 0 if loop.time() - began > 10 else attempt + 1
             _log.error("%s ended with %d and is started again", child.role, code)
-            await asyncio.sleep(BACKOFF[min(attempt, len(BACKOFF) - 1)])
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), BACKOFF[min(attempt, len(BACKOFF) - 1)])
+            if self._stopping.is_set():
+                return 0
 
     async def _once(self, child: _Child, ready: asyncio.Event) -> int:
-        loop = asyncio.get_running_loop()
         reading, writing = os.pipe()
-        startup = msgspec.structs.replace(child.startup, ready_fd=writing)
-        inherited = [startup.pipe(), writing] + ([startup.listen_fd] if startup.listen_fd >= 0 else [])
+        try:
+            child.process = await self._spawn(child, writing)
+        except OSError as error:  # no memory, no descriptors, no numbers left: it may be better in a moment
+            _log.error("%s cannot be started: %s", child.role, error.strerror)
+            os.close(reading)
+            return KILLED
+        finally:
+            os.close(writing)
+        if self._stopping.is_set():  # meanwhile: the signal has gone to its predecessor
+            self._signal(signal.SIGTERM, child.role)
+        return await self._until_it_ends(child, child.process, ready, reading)
+
+    async def _spawn(self, child: _Child, ready_fd: int) -> asyncio.subprocess.Process:
+        startup = msgspec.structs.replace(child.startup, ready_fd=ready_fd)
+        inherited = [startup.pipe(), ready_fd] + ([startup.listen_fd] if startup.listen_fd >= 0 else [])
         environment = {**os.environ, **child.environment, ENVIRONMENT: str(inherited[0]), "PYTHONPATH": _import_path()}
         command = [sys.executable, "-m", "gateway", "serve", "--config", str(self._config_path), "--role", child.role]
-        child.process = await asyncio.create_subprocess_exec(
-            *command, pass_fds=inherited, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=sys.stderr
-        )
-        os.close(inherited[0])
-        os.close(writing)
+        try:
+            return await asyncio.create_subprocess_exec(
+                *command, pass_fds=inherited, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=sys.stderr
+            )
+        finally:
+            os.close(inherited[0])
+
+    async def _until_it_ends(self, child: _Child, process: asyncio.subprocess.Process, ready: asyncio.Event, reading: int) -> int:
+        loop = asyncio.get_running_loop()
 
         def told() -> None:
             loop.remove_reader(reading)
@@ -125,7 +152,7 @@ class Supervisor:
 
         loop.add_reader(reading, told)
         try:
-            return await child.process.wait()
+            return await process.wait()
         finally:
             loop.remove_reader(reading)
             os.close(reading)
@@ -138,7 +165,7 @@ class Supervisor:
 
     async def _end(self, tasks: list[asyncio.Task[int]]) -> None:
         """Workers first, so that what they began can end; then the vault, which writes the last records; then the cipher."""
-        self._stopping = True
+        self._stopping.set()
         self._socket.close()
         for role in ("proxy", "vault", "cipher"):
             self._signal(signal.SIGTERM, role)
@@ -146,9 +173,7 @@ class Supervisor:
             if of_role:
                 await asyncio.wait(of_role, timeout=DRAIN)
             self._signal(signal.SIGKILL, role)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)  # also those that were killed: nobody else waits for them
 
 
 def _import_path() -> str:
@@ -169,8 +194,12 @@ def bind(config: Config) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-    sock.bind((host, port))
-    sock.listen(1024)
+    try:
+        sock.bind((host, port))
+        sock.listen(1024)
+    except OSError as error:
+        sock.close()
+        raise OSError(error.errno, error.strerror, f"{host}:{port}") from None
     sock.setblocking(False)
     sock.set_inheritable(True)
     return sock

@@ -97,7 +97,7 @@ async def main(path: Path, startup: Startup, stop: asyncio.Event, reload: asynci
         await listener.start()
         _announce(config, startup, sock)
         reporting = asyncio.create_task(worker.report_closed(stop))
-        await watch(lambda: watched_files(path), lambda: swap_vault() or worker.swap(), reload, stop)
+        await watch(lambda: watched_files(path, worker.snapshot.policies), lambda: _swap_all(worker, swap_vault), reload, stop)
         await listener.stop()
         await worker.server.shutdown(DRAIN)
         await reporting
@@ -120,6 +120,13 @@ def _allow_many_files() -> None:
 Swap = Callable[[], None]
 
 
+def _swap_all(worker: Worker, swap_vault: Swap) -> str:
+    """The worker first: it also checks trust, so what the others would take but it refuses changes nothing anywhere."""
+    revision = worker.swap()
+    swap_vault()
+    return revision
+
+
 @asynccontextmanager
 async def _vault(config: Config, path: Path, startup: Startup, stop: asyncio.Event) -> AsyncIterator[tuple[Vault, Swap]]:
     """The vault behind its socket; or, with ``processes: one``, in this process, which is for trials and says so.
@@ -128,20 +135,27 @@ async def _vault(config: Config, path: Path, startup: Startup, stop: asyncio.Eve
     """
     if config.processes == "separate":
         link = Link(config.run_dir / "vault.sock", startup.vault_link, unavailable="vault-unavailable")
-        yield RemoteVault(link), lambda: None
-        link.close()
+        try:
+            yield RemoteVault(link), lambda: None
+        finally:
+            link.close()
         return
     _log.warning("processes: one holds all keys and databases in the process that faces customers: for trials only")
     cipher = CipherRole(config, path, startup.passphrase)
-    cipher.swap()
-    vault = VaultRole(config, path, cipher.service)
-
-    def swap() -> None:
+    try:
         cipher.swap()
-        vault.swap()
+        vault = VaultRole(config, path, cipher.service)
+        sweeping = asyncio.create_task(cipher.sweep(stop))
+        try:
+            yield vault.vault, lambda: _swap_both(cipher, vault)
+        finally:
+            sweeping.cancel()
+            await asyncio.wait([sweeping])
+            await vault.close()
+    finally:
+        cipher.service.close()
 
-    sweeping = asyncio.create_task(cipher.sweep(stop))
-    yield vault.vault, swap
-    await sweeping
-    await vault.close()
-    cipher.service.close()
+
+def _swap_both(cipher: CipherRole, vault: VaultRole) -> None:
+    cipher.swap()
+    vault.swap()

@@ -1,0 +1,57 @@
+"""``check`` and ``test``: everything that the gateway would refuse to start with, all at once."""
+
+import json
+
+import pytest
+
+
+def test_fine(on):
+    checked = on("check")
+    assert (checked.code, checked.out.startswith("fine: revision ")) == (0, True)
+    told = json.loads(on("check", "--json").out)
+    assert (told["ok"], told["customers"]) == (True, ["stadtwerke_musterstadt"])
+
+
+def test_every_mistake_of_every_file_at_once(on, folder):
+    folder.policy().write_text(folder.policy().read_text().replace("192.0.2.0/24", "192.0.2.1/24").replace("dispatcher}", "dispatchr}"))
+    classes = folder.path / "policies" / "data_classes.yaml"
+    classes.write_text(classes.read_text() + "unheard_of: 1\n")
+    checked = on("check")
+    assert checked.code == 78
+    assert "stadtwerke_musterstadt.yaml:4:" in checked.err
+    assert "stadtwerke_musterstadt.yaml:7:" in checked.err
+    assert "data_classes.yaml:" in checked.err
+    mistakes = json.loads(on("check", "--json").out)
+    assert mistakes["ok"] is False
+    assert {mistake["line"] for mistake in mistakes["mistakes"]} >= {4, 7}
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda folder: folder.config_file.unlink(),
+        lambda folder: folder.config_file.write_text("listen: nowhere\n"),
+        lambda folder: (folder.path / "certs" / "server.pem").unlink(),
+        lambda folder: (folder.path / "certs" / "server.key").write_text("no key"),
+        lambda folder: (folder.config.authority_dir("stadtwerke_musterstadt") / "ca.pem").write_text("no authority"),
+    ],
+)
+def test_what_would_stop_the_start_is_found(on, folder, spoil):
+    spoil(folder)
+    checked = on("check")
+    assert checked.code == 78, checked.err
+    assert "Traceback" not in checked.err
+    assert str(folder.path) in checked.err
+
+
+def test_policy_examples_run(on, folder):
+    ran = on("test", "--json")
+    assert ran.code == 0
+    assert {row["verdict"] for row in json.loads(ran.out)} == {"holds"}
+    policy = folder.path / "policies" / "planning_suite.yaml"
+    policy.write_text(
+        policy.read_text().replace(
+            "then_seen_by: {dispatcher: {household: {name: Max", "then_seen_by: {dispatcher: {household: {name: Moritz"
+        )
+    )
+    assert on("test").code == 1
