@@ -5,6 +5,7 @@ What belongs here: reading that file, and the layout of the state folder. What n
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -74,14 +75,13 @@ def load_config(file: Path) -> Config:
     return config
 
 
+_HOSTNAME = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 REQUIRED = ("listen", "hostnames", "certificate", "private_key", "policies", "state", "vault", "operator_key")
 OPTIONAL = ("processes", "workers", "proxy_protocol", "admin")
 
 
-def _read(file: Path, root: Node) -> Config | None:
+def _read(file: Path, root: Node) -> Config:
     fields = root.fields(REQUIRED, OPTIONAL)
-    if any(name not in fields for name in REQUIRED):
-        return None
     folder = file.parent
     if fields["vault"].text() != "sqlite":
         fields["vault"].wrong("this version keeps vaults in SQLite only: write 'vault: sqlite'")
@@ -93,10 +93,10 @@ def _read(file: Path, root: Node) -> Config | None:
         file=file,
         listen=_address(fields["listen"]),
         hostnames=_hostnames(fields["hostnames"]),
-        certificate=folder / fields["certificate"].text(),
-        private_key=folder / fields["private_key"].text(),
-        policies=folder / fields["policies"].text(),
-        state=folder / fields["state"].text(),
+        certificate=fields["certificate"].path(folder),
+        private_key=fields["private_key"].path(folder),
+        policies=fields["policies"].path(folder),
+        state=fields["state"].path(folder),
         operator_key=_operator_key(fields["operator_key"], folder),
         processes="one" if processes is not None and processes.choice("separate", "one") == "one" else "separate",
         workers=None if workers is None or workers.value == "auto" else workers.integer(1, 256),
@@ -106,10 +106,12 @@ def _read(file: Path, root: Node) -> Config | None:
 
 def _address(node: Node) -> tuple[str, int]:
     host, colon, port = node.text().rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
+    bare = host.removeprefix("[").removesuffix("]")
     try:
-        if colon and port.isascii() and port.isdigit() and int(port) < 65536:
-            return str(ip_address(host)), int(port)
+        # Without brackets, 2001:db8::1:8443 is an address with port 8443 or one without a port.
+        bracketed = host == (f"[{bare}]" if ":" in bare else bare)
+        if colon and bracketed and re.fullmatch("[0-9]{1,5}", port, re.ASCII) and int(port) < 65536:
+            return str(ip_address(bare)), int(port)
     except ValueError:
         pass
     node.wrong("expected an address and a port, such as 0.0.0.0:8443 or [::]:8443")
@@ -117,29 +119,31 @@ def _address(node: Node) -> tuple[str, int]:
 
 
 def _hostnames(node: Node) -> tuple[str, ...]:
-    names = tuple(item.text().lower() for item in node.items())
-    if not names:
+    items = node.items()
+    if not items and isinstance(node.value, list):
         node.wrong("at least one host name is needed: the one that clients connect to")
-    for item in node.items():
-        text = item.text()
-        if not text.isascii() or any(character in text for character in "/:* @") or text.endswith("."):
-            item.wrong("a plain host name or IPv4 address is needed, without port, wildcard or trailing dot")
-    return names
+    return tuple(_hostname(item) for item in items)
+
+
+def _hostname(node: Node) -> str:
+    """In the one spelling that Host and server name are compared with (T-M5); an empty one would equal a missing one."""
+    name = node.text().lower()
+    if not _HOSTNAME.fullmatch(name) or len(name) > 253:
+        node.wrong("a plain host name or IPv4 address is needed, without port, wildcard or trailing dot")
+    return name
 
 
 def _operator_key(node: Node, folder: Path) -> Path:
     kind, colon, path = node.text().partition(":")
     if kind == "pkcs11":
         node.wrong("this version keeps the operator key in an encrypted file only: write 'operator_key: file:certs/operator.key'")
-    elif kind != "file" or not colon or not path:
+    elif kind != "file" or not colon or not path or not path.isprintable():
         node.wrong("expected file:PATH")
     return folder / path
 
 
-def _admin(node: Node) -> tuple[str, int] | None:
-    listen = node.fields(("listen",)).get("listen")
-    if listen is None:
-        return None
+def _admin(node: Node) -> tuple[str, int]:
+    listen = node.fields(("listen",))["listen"]
     host, port = _address(listen)
     if not ip_address(host).is_loopback:
         listen.wrong("the operators' listener is for loopback addresses only")

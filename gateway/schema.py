@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -19,12 +20,19 @@ from gateway.errors import ConfigurationError, Mistake
 
 LARGEST = 1 << 20  # bytes of one file (Y-06)
 DEEPEST = 40  # nested collections; 10,000 brackets cost PyYAML more than a second (T-D10)
+MOST_EVENTS = 100_000  # of one file: at some 20 µs each, what a file of a megabyte of commas would cost is cut off (T-D10)
+LONGEST_NUMBER = 18  # digits; Python itself refuses to read more than 4,300 of them
 
 _INTEGER = re.compile(r"[-+]?[0-9]+", re.ASCII)
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?", re.ASCII)
 _SIZE = re.compile(r"([0-9]{1,9}) ?(B|KiB|MiB|GiB)?", re.ASCII)
 _SIZES = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _DURATION = re.compile(r"([0-9]{1,6}) ?(s|m|h|d)", re.ASCII)
 _DURATIONS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+# What a reviewer's editor shows otherwise than it is read: line breaks of YAML 1.1 (NEL, LS, PS) and a lone CR, which end a comment
+# unseen; and characters that turn the direction of text or cannot be seen at all ("Trojan Source", CVE-2021-42574).
+_UNSEEN = re.compile("\r(?!\n)|[\x85\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Mistakes:
@@ -38,7 +46,8 @@ class Mistakes:
 
     def raise_any(self) -> None:
         if self.found:
-            raise ConfigurationError(sorted(self.found, key=lambda mistake: (str(mistake.file), mistake.line)))
+            distinct = dict.fromkeys(self.found)  # what PUT,PATCH share is read twice, and said once
+            raise ConfigurationError(sorted(distinct, key=lambda mistake: (str(mistake.file), mistake.line)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,15 @@ class Node:
             return self.value
         self.wrong(f"expected a text, found {self.kind()}")
         return ""
+
+    def path(self, folder: Path) -> Path:
+        """A path that counts from ``folder``. An empty one would be the folder itself."""
+        text = self.text()
+        if text and text.isprintable():
+            return folder / text
+        if isinstance(self.value, str):
+            self.wrong("expected a path")
+        return folder
 
     def integer(self, least: int, most: int) -> int:
         if isinstance(self.value, str) and self.plain and _INTEGER.fullmatch(self.value) and len(self.value) < 12:
@@ -114,7 +132,10 @@ class Node:
         return {}
 
     def fields(self, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Node]:
-        """A mapping with these keys only; unknown and missing ones are mistakes."""
+        """A mapping with these keys only; unknown and missing ones are mistakes.
+
+        A missing one is there all the same, as a nothing whose own mistakes nobody hears: the reading goes on.
+        """
         entries = self.entries()
         known = required + optional
         for key in entries:
@@ -123,7 +144,8 @@ class Node:
         for key in required:
             if key not in entries and isinstance(self.value, dict):
                 self.wrong(f"{key!r} is missing")
-        return {key: node for key, node in entries.items() if key in known}
+        absent = {key: Node(self.file, self.line, None, Mistakes()) for key in required}
+        return absent | {key: node for key, node in entries.items() if key in known}
 
     def kind(self) -> str:
         if isinstance(self.value, dict):
@@ -142,16 +164,13 @@ class Node:
 
 
 def _core(text: str) -> object:
-    """YAML 1.2 core schema scalars, as far as JSON has them."""
-    if text in ("null", "~", ""):
-        return None
+    """YAML 1.2 scalars, as far as JSON has them: ``01067``, ``+49301234567`` and ``NO`` are texts (Y-01)."""
     if text in ("true", "false"):
         return text == "true"
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    if re.fullmatch(r"[-+]?[0-9]+\.[0-9]+", text, re.ASCII):
-        return float(text)
-    return text
+    number = _NUMBER.fullmatch(text)
+    if number is None or len(text) > LONGEST_NUMBER:
+        return text
+    return float(text) if number[1] or number[2] else int(text)
 
 
 def suggestion(text: str, known: Iterator[str] | tuple[str, ...] | list[str]) -> str:
@@ -165,18 +184,18 @@ def read_yaml(file: Path, mistakes: Mistakes) -> Node | None:
     text = _text(file, mistakes)
     if text is None:
         return None
-    before = len(mistakes.found)
     try:
-        _check_events(file, text, mistakes)
-        tree = yaml.compose(text, Loader=yaml.SafeLoader) if len(mistakes.found) == before else None
+        tree = _StrictLoader(text).get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        mistakes.add(file, mark.line + 1 if mark else 0, f"not valid YAML: {error.problem}")
+        prefix = "" if isinstance(error, _Forbidden) else "not valid YAML: "
+        mistakes.add(file, mark.line + 1 if mark else 0, f"{prefix}{error.problem}")
         return None
-    except (yaml.YAMLError, RecursionError):
-        mistakes.add(file, 0, "not valid YAML")
+    except yaml.reader.ReaderError as error:
+        mistakes.add(file, text.count("\n", 0, error.position) + 1, "not valid YAML: a control character")
         return None
-    if len(mistakes.found) > before:
+    except (ValueError, OverflowError):  # PyYAML's own, for "\UFFFFFFFF" and for a %YAML version of 5,000 digits
+        mistakes.add(file, 0, "not valid YAML: a number beyond all bounds in an escape or a directive")
         return None
     if tree is None:
         mistakes.add(file, 0, "the file is empty")
@@ -195,31 +214,52 @@ def _text(file: Path, mistakes: Mistakes) -> str | None:
         mistakes.add(file, 0, "larger than 1 MiB")
         return None
     try:
-        return content.decode("utf-8")
+        text = content.decode("utf-8").removeprefix("\ufeff")  # Windows editors put a byte order mark in front
     except UnicodeDecodeError as error:
         mistakes.add(file, content[: error.start].count(b"\n") + 1, "not UTF-8")
         return None
+    unseen = _UNSEEN.search(text)
+    if unseen:
+        line = text.count("\n", 0, unseen.start()) + 1
+        mistakes.add(file, line, f"U+{ord(unseen[0]):04X} stands here, which editors do not show: remove it, or write it as an escape")
+        return None
+    return text
 
 
-def _check_events(file: Path, text: str, mistakes: Mistakes) -> None:
-    """Depth, aliases, anchors and tags, event by event: a bomb is refused before a tree is built from it."""
-    depth = documents = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        line = event.start_mark.line + 1 if event.start_mark else 0
+class _Forbidden(yaml.MarkedYAMLError):
+    """Valid YAML, and not allowed here."""
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Judges event by event, while the tree is built: a bomb is refused before it is a tree (T-D10).
+
+    Pure Python on purpose: the C loader ignores what a subclass overrides (Y-02), and crashes on 100,000 brackets.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = self._events = self._documents = 0
+
+    def get_event(self) -> Any:
+        event = super().get_event()  # type: ignore[no-untyped-call]
+        self._events += 1
+        self._documents += isinstance(event, yaml.DocumentStartEvent)
+        self._depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        problem = self._problem(event)
+        if problem:
+            raise _Forbidden(problem=problem, problem_mark=event.start_mark)
+        return event
+
+    def _problem(self, event: Any) -> str:
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            mistakes.add(file, line, "aliases and anchors are not allowed: write it out")
-            return
+            return "aliases and anchors are not allowed: write it out"
         if getattr(event, "tag", None):
-            mistakes.add(file, line, "tags are not allowed")
-            return
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        documents += isinstance(event, yaml.DocumentStartEvent)
-        if depth > DEEPEST or documents > 1:
-            mistakes.add(file, line, "too deeply nested" if depth > DEEPEST else "more than one document")
-            return
+            return "tags are not allowed"
+        if self._depth > DEEPEST:
+            return "too deeply nested"
+        if self._events > MOST_EVENTS:
+            return f"more than {MOST_EVENTS:,} entries"
+        return "more than one document" if self._documents > 1 else ""
 
 
 def _convert(file: Path, node: yaml.Node, mistakes: Mistakes) -> Node:
@@ -230,6 +270,9 @@ def _convert(file: Path, node: yaml.Node, mistakes: Mistakes) -> Node:
         return _mapping(file, node, mistakes)
     plain = isinstance(node, yaml.ScalarNode) and node.style is None
     value = None if plain and node.value in ("", "~", "null") else str(node.value)
+    if value and _SURROGATE.search(value):  # no encoder takes it: it would fail in the middle of a request
+        mistakes.add(file, line, "half of a surrogate pair is no character")
+        value = ""
     return Node(file, line, value, mistakes, plain)
 
 
@@ -238,7 +281,7 @@ def _mapping(file: Path, node: yaml.MappingNode, mistakes: Mistakes) -> Node:
     lines: dict[str, int] = {}
     for key, value in node.value:
         line = key.start_mark.line + 1
-        if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
+        if not isinstance(key, yaml.ScalarNode) or key.value == "<<" or _SURROGATE.search(key.value):
             mistakes.add(file, line, "a key must be a text; merges are not allowed")
         elif key.value in entries:
             mistakes.add(file, line, f"{key.value!r} stands here twice (first in line {lines[key.value]})")

@@ -79,5 +79,14 @@ def _check_origin(request: AccessRequest) -> None:
         return
     if request.fetch_site is not None and request.fetch_site not in ("same-origin", "none"):
         raise Refused("origin-foreign")
-    if request.origin is not None and (urlsplit(request.origin).hostname or "") not in request.hostnames:
+    if request.origin is not None and not _is_ours(request.origin, request.hostnames):
         raise Refused("origin-foreign")
+
+
+def _is_ours(origin: str, hostnames: frozenset[str]) -> bool:
+    """``null``, http:// and what is no origin at all are not. Ports are not compared: a port may be mapped in front of us."""
+    try:
+        parts = urlsplit(origin)
+        return parts.scheme == "https" and bool(parts.hostname) and parts.hostname in hostnames
+    except ValueError:
+        return False

@@ -16,12 +16,25 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _SEGMENT = re.compile(r"\{[a-z_][a-z0-9_]*\}|[A-Za-z0-9._~-]*[A-Za-z0-9_~-]", re.ASCII)
 DEFAULT_LIMITS = Limits()
 LARGEST_BODY = 64 << 20  # bytes: a declared record is held in memory as a whole
+MOST_ROUTES = 1000  # each is compared with each here, and looked through for every request
+MOST_NESTED = 32  # records inside records
+MOST_SELECTORS = 1000  # of one record; more of them with wildcards multiply for minutes before they are refused (T-D10)
+LONGEST_SELECTOR = 1000  # characters
+
+REQUIRED = ("api", "roles", "routes")
+OPTIONAL = ("records", "limits", "tests")
+RECORD = ("fields", "clear", "contains", "unlisted")
+ROLE = ("reveal",)
+REVEAL = ("clear", "masked")
+ROUTE_REQUIRED = ("roles",)
+ROUTE_OPTIONAL = ("query", "request", "response")
+LIMITS = ("body", "depth")
+TEST_REQUIRED = ("as", "send")
+TEST_OPTIONAL = ("upstream_must_not_contain", "then_seen_by")
 
 
-def read_api(root: Node, classes: Mapping[str, DataClass]) -> Api | None:
-    fields = root.fields(("api", "roles", "routes"), ("records", "limits", "tests"))
-    if any(name not in fields for name in ("api", "roles", "routes")):
-        return None
+def read_api(root: Node, classes: Mapping[str, DataClass]) -> Api:
+    fields = root.fields(REQUIRED, OPTIONAL)
     name = fields["api"].text()
     if not NAME.fullmatch(name):
         fields["api"].wrong(f"{name!r} is not a name: lower-case letters, digits and _")
@@ -59,6 +72,9 @@ class _Records:
         if name in self._compiling:
             self.nodes[name].wrong("a record cannot contain itself")
             return None
+        if len(self._compiling) == MOST_NESTED:
+            self.nodes[name].wrong(f"records contain one another more than {MOST_NESTED} deep")
+            return None
         if name not in self._compiled:
             self._compiling.append(name)
             self._compiled[name] = self._compile(name, self.nodes[name])
@@ -66,7 +82,9 @@ class _Records:
         return self._compiled[name]
 
     def _compile(self, name: str, node: Node) -> Record | None:
-        parts = node.fields((), ("fields", "clear", "contains", "unlisted"))
+        if not NAME.fullmatch(name) or name == "pass":
+            node.wrong(f"{name!r} is not a name for a record: lower-case letters, digits and _; not 'pass'")
+        parts = node.fields((), RECORD)
         fields = {selector: cls.text() for selector, cls in parts["fields"].entries().items()} if "fields" in parts else {}
         sound = [known_class(parts["fields"].entries()[selector], cls, self._classes) for selector, cls in fields.items()]
         contains: dict[str, Record] = {}
@@ -77,7 +95,7 @@ class _Records:
             sound.append(record is not None)
         clear = parts["clear"].texts() if "clear" in parts else []
         unlisted = parts["unlisted"].choice("refuse", "pass") if "unlisted" in parts else "refuse"
-        if not all(sound):
+        if not all(sound) or not _few_enough([*fields, *clear, *contains], node):
             return None
         try:
             return compile_record(name, fields, clear, contains, cast(Literal["refuse", "pass"], unlisted))
@@ -96,6 +114,13 @@ class _Records:
         return "pass" if node.value == "pass" else self._known(node)
 
 
+def _few_enough(selectors: list[str], record: Node) -> bool:
+    if len(selectors) > MOST_SELECTORS or any(len(selector) > LONGEST_SELECTOR for selector in selectors):
+        record.wrong(f"a record has at most {MOST_SELECTORS} selectors of at most {LONGEST_SELECTOR} characters")
+        return False
+    return True
+
+
 def _where(parts: Mapping[str, Node], selector: str, record: Node) -> Node:
     """The node that a selector stands at, for the line number."""
     for part in ("fields", "contains"):
@@ -111,10 +136,10 @@ def _where(parts: Mapping[str, Node], selector: str, record: Node) -> Node:
 def _role(name: str, node: Node, classes: Mapping[str, DataClass]) -> Role:
     if not NAME.fullmatch(name):
         node.wrong(f"{name!r} is not a name for a role: lower-case letters, digits and _")
-    reveal = node.fields((), ("reveal",)).get("reveal") if node.value is not None else None
+    reveal = node.fields((), ROLE).get("reveal") if node.value is not None else None
     if reveal is None:
         return Role(name)
-    parts = reveal.fields((), ("clear", "masked"))
+    parts = reveal.fields((), REVEAL)
     listed: dict[str, frozenset[str]] = {}
     for part, items in parts.items():
         listed[part] = frozenset(item.text() for item in items.items() if known_class(item, item.text(), classes))
@@ -141,7 +166,10 @@ def _routes(node: Node, records: _Records, roles: Mapping[str, Role], classes: M
                 node.wrong(f"{method} {template.strip()} is the same route as in line {seen[method, segments]}", line)
             seen[method, segments] = line
             routes.append(_route(method, template.strip(), segments, entry, records, roles, classes))
-    _check_overlaps(routes, node, seen)
+    if len(routes) > MOST_ROUTES:
+        node.wrong(f"more than {MOST_ROUTES} routes")
+    else:
+        _check_overlaps(routes, node, seen)
     return routes
 
 
@@ -178,9 +206,9 @@ def _route(
     roles: Mapping[str, Role],
     classes: Mapping[str, DataClass],
 ) -> Route:
-    fields = node.fields(("roles",), ("query", "request", "response"))
+    fields = node.fields(ROUTE_REQUIRED, ROUTE_OPTIONAL)
     allowed: set[str] = set()
-    for item in fields["roles"].items() if "roles" in fields else ():
+    for item in fields["roles"].items():
         role = item.text()
         if role not in roles:
             item.wrong(f"there is no role {role!r}{suggestion(role, tuple(roles))}")
@@ -210,7 +238,7 @@ def _parameter(node: Node, classes: Mapping[str, DataClass]) -> str:
 
 
 def _limits(node: Node) -> Limits:
-    fields = node.fields((), ("body", "depth"))
+    fields = node.fields((), LIMITS)
     body = fields["body"].size() if "body" in fields else DEFAULT_LIMITS.body
     if body > LARGEST_BODY:
         fields["body"].wrong("a declared body is held in memory: at most 64 MiB")
@@ -218,19 +246,26 @@ def _limits(node: Node) -> Limits:
 
 
 def _test(node: Node, roles: Mapping[str, Role]) -> PolicyTest:
-    fields = node.fields(("as", "send"), ("upstream_must_not_contain", "then_seen_by"))
-    role = fields["as"].text() if "as" in fields else ""
-    if "as" in fields and role not in roles:
+    fields = node.fields(TEST_REQUIRED, TEST_OPTIONAL)
+    role = fields["as"].text()
+    if role not in roles:
         fields["as"].wrong(f"there is no role {role!r}{suggestion(role, tuple(roles))}")
-    method = path = ""
-    body: object = None
-    for key, entry in fields["send"].entries().items() if "send" in fields else ():
-        method, _, path = key.partition(" ")
-        body = entry.plain_value()
+    method, path, body = _sent(fields["send"])
     seen: dict[str, object] = {}
     for viewer, entry in fields["then_seen_by"].entries().items() if "then_seen_by" in fields else ():
         if viewer not in roles:
             entry.wrong(f"there is no role {viewer!r}{suggestion(viewer, tuple(roles))}")
         seen[viewer] = entry.plain_value()
     absent = tuple(fields["upstream_must_not_contain"].texts()) if "upstream_must_not_contain" in fields else ()
-    return PolicyTest(role, method, path.strip(), body, absent, seen, node.line)
+    return PolicyTest(role, method, path, body, absent, seen, node.line)
+
+
+def _sent(node: Node) -> tuple[str, str, object]:
+    """Exactly one request: of two, one would be left out without a word."""
+    entries = node.entries()
+    key, entry = next(iter(entries.items()), ("", node))
+    method, _, path = key.partition(" ")
+    path = path.strip()
+    if len(entries) != 1 or method not in METHODS or not path.startswith("/"):
+        node.wrong("expected one request, such as POST /orders: {…}")
+    return method, path, entry.plain_value()

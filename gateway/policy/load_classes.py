@@ -12,19 +12,20 @@ from gateway.tokens.forms import FORMS
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
 RESERVED_DOMAINS = (".invalid", ".test", ".example")  # RFC 6761: no mail to a token ever leaves the house
 ONE_WAY = ("mask", "drop")
+OPTIONAL = ("form", "method", "repeat", "alphabet", "prefix", "keep_last", "domain")
+_LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})+", re.ASCII)
 
 
 def read_data_classes(root: Node) -> dict[str, DataClass]:
-    entries = root.fields(("data_classes",)).get("data_classes")
-    if entries is None:
-        return {}
-    return {name: _data_class(name, node) for name, node in entries.entries().items()}
+    entries = root.fields(("data_classes",))["data_classes"].entries()
+    return {name: _data_class(name, node) for name, node in entries.items()}
 
 
 def _data_class(name: str, node: Node) -> DataClass:
     if not NAME.fullmatch(name) or name == "clear":
         node.wrong(f"{name!r} is not a name for a data class: lower-case letters, digits and _; not 'clear'")
-    fields = node.fields((), ("form", "method", "repeat", "alphabet", "prefix", "keep_last", "domain"))
+    fields = node.fields((), OPTIONAL)
     form = fields["form"].choice(*FORMS) if "form" in fields else "opaque"
     data_class = DataClass(
         name=name,
@@ -52,9 +53,8 @@ def _check(data_class: DataClass, fields: dict[str, Node], node: Node) -> None:
         fields["method"].wrong("method 'sealed' puts the value into the token, which only form 'opaque' has room for")
     if data_class.form == "digits" and not re.fullmatch(r"0[0-9]{1,7}", data_class.prefix, re.ASCII):
         node.wrong("form 'digits' needs a prefix that no real number begins with, in quotes, such as \"0199\"")
-    if data_class.form == "email" and not (
-        data_class.domain.endswith(RESERVED_DOMAINS) and re.fullmatch(r"[a-z0-9.-]{4,100}", data_class.domain)
-    ):
+    domain = data_class.domain
+    if data_class.form == "email" and not (domain.endswith(RESERVED_DOMAINS) and len(domain) <= 100 and _DOMAIN.fullmatch(domain)):
         node.wrong("form 'email' needs a domain under .invalid, .test or .example, such as token.invalid")
     if data_class.form in ONE_WAY and ("method" in fields or "repeat" in fields):
         node.wrong(f"form {data_class.form!r} keeps nothing: 'method' and 'repeat' have no meaning there")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from ipaddress import ip_address
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Literal, cast
 from urllib.parse import urlsplit
@@ -16,20 +16,25 @@ from gateway.schema import Mistakes, Node, suggestion
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
 USER = re.compile(r"[^\s:\x00-\x1f\x7f]{1,64}")
-_REQUIRED = ("customer", "api", "upstream", "networks", "certificates", "users")
+REQUIRED = ("customer", "api", "upstream", "networks", "certificates", "users")
+OPTIONAL = ("key",)
+UPSTREAM_REQUIRED = ("url",)
+UPSTREAM_OPTIONAL = ("ca", "authorization", "shared")
+CERTIFICATES = ("authority", "file", "crl", "only")
+ONLY = ("dns", "uri", "email", "sha256", "spki", "subject")
+KEY = ("held_by", "idle", "longest")
+_HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?", re.ASCII)
 _BASE_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]*[A-Za-z0-9_~-])*", re.ASCII)
-_ONLY = ("dns", "uri", "email", "sha256", "spki", "subject")
 
 
-def read_customer(root: Node, apis: Mapping[str, Api], folder: Path) -> Customer | None:
-    fields = root.fields(_REQUIRED, ("key",))
-    if any(name not in fields for name in _REQUIRED):
-        return None
+def read_customer(root: Node, apis: Mapping[str, Api], folder: Path, *, all_apis: bool = True) -> Customer:
+    """``all_apis``: false when the file of one could not be read, so that a missing one is no mistake of the customer's."""
+    fields = root.fields(REQUIRED, OPTIONAL)
     name = fields["customer"].text()
     if not NAME.fullmatch(name):
         fields["customer"].wrong(f"{name!r} is not a name for a customer: lower-case letters, digits, _ and -")
     api = fields["api"].text()
-    if api not in apis:
+    if all_apis and api not in apis:
         fields["api"].wrong(f"there is no API {api!r}{suggestion(api, tuple(apis))}")
     return Customer(
         name=name,
@@ -44,50 +49,58 @@ def read_customer(root: Node, apis: Mapping[str, Api], folder: Path) -> Customer
 
 
 def _upstream(node: Node, folder: Path) -> Upstream:
-    fields = node.fields(("url",), ("ca", "authorization", "shared"))
-    parts = _url(fields["url"]) if "url" in fields else ("http", "127.0.0.1", 1, "")
+    fields = node.fields(UPSTREAM_REQUIRED, UPSTREAM_OPTIONAL)
+    parts = _url(fields["url"])
     if "shared" in fields:
         fields["shared"].boolean()
-    ca = fields["ca"].text() if "ca" in fields else ""
-    if ca and parts[0] == "http":
+    if "ca" in fields and parts[0] == "http":
         fields["ca"].wrong("an authority has no meaning for http://")
     return Upstream(
         scheme=cast(Literal["http", "https"], parts[0]),
         host=parts[1],
         port=parts[2],
         base_path=parts[3],
-        ca=folder / ca if ca else None,
+        ca=fields["ca"].path(folder) if "ca" in fields else None,
         authorization=_authorization(fields.get("authorization"), folder),
     )
 
 
 def _url(node: Node) -> tuple[str, str, int, str]:
+    """Port 0 after a mistake: no place at all."""
     try:
         parts = urlsplit(node.text())
-        host, port = parts.hostname or "", parts.port
+        host, port = (parts.hostname or "").removesuffix("."), parts.port
     except ValueError:
         host, port, parts = "", None, urlsplit("")
     base = parts.path.rstrip("/")
-    if (
-        parts.scheme not in ("http", "https")
-        or not host
-        or parts.username
-        or parts.query
-        or parts.fragment
-        or not _BASE_PATH.fullmatch(base)
-    ):
+    wrong = parts.scheme not in ("http", "https") or not _is_host(host) or port == 0 or not _BASE_PATH.fullmatch(base)
+    if wrong or "@" in parts.netloc or "?" in node.text() or "#" in node.text() or not node.text().isprintable():
         node.wrong("expected a URL such as https://suite.internal/musterstadt, without user, query or fragment")
-        return "http", "127.0.0.1", 1, ""
+        return "http", "127.0.0.1", 0, ""
     if parts.scheme == "http" and not _is_loopback(host):
         node.wrong("http:// is for upstreams on this machine only; across a network it must be https://")
     return parts.scheme, host, port or {"http": 80, "https": 443}[parts.scheme], base
 
 
-def _is_loopback(host: str) -> bool:
+def _address(host: str) -> IPv4Address | IPv6Address | None:
     try:
-        return ip_address(host).is_loopback
+        address = ip_address(host)
     except ValueError:
-        return host == "localhost"
+        return None
+    return (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address
+
+
+def _is_host(host: str) -> bool:
+    """An address, or a name: ``127.1`` and ``0x7f000001`` are neither here, and this machine to the resolver (T-A4)."""
+    if _address(host) is not None:
+        return "%" not in host
+    last = host.rpartition(".")[2]
+    return _HOST.fullmatch(host) is not None and ".." not in host and not re.fullmatch("[0-9]+|0x[0-9a-f]*", last)
+
+
+def _is_loopback(host: str) -> bool:
+    address = _address(host)
+    return address.is_loopback if address is not None else host == "localhost" or host.endswith(".localhost")
 
 
 def _authorization(node: Node | None, folder: Path) -> Literal["forward", "drop"] | Path:
@@ -98,7 +111,7 @@ def _authorization(node: Node | None, folder: Path) -> Literal["forward", "drop"
     if text.startswith("file:"):
         path = folder / text.removeprefix("file:")
         if node is not None and not path.is_file():
-            node.wrong(f"there is no file {path}")
+            node.wrong("there is no such file")
         return path
     if node is not None and text != "drop":
         node.wrong("expected forward, drop or file:PATH")
@@ -112,13 +125,13 @@ def _networks(node: Node) -> list[Network]:
             networks.append(parse_network(item.text()))
         except ValueError as error:
             item.wrong(str(error))
-    if not node.items():
+    if node.value == []:
         node.wrong("at least one network is needed: nobody can connect from nowhere")
     return networks
 
 
 def _certificates(node: Node, folder: Path) -> Certificates:
-    fields = node.fields((), ("authority", "file", "crl", "only"))
+    fields = node.fields((), CERTIFICATES)
     if ("authority" in fields) == ("file" in fields):
         node.wrong("give either 'authority: gateway' or 'file:' with your own authority")
     if "authority" in fields:
@@ -127,32 +140,42 @@ def _certificates(node: Node, folder: Path) -> Certificates:
             if name in fields:
                 fields[name].wrong(f"{name!r} belongs to an authority of your own; ours has its ledger")
         return Certificates(None)
-    only = []
-    for item in fields["only"].items() if "only" in fields else ():
-        only.append({name: value.text() for name, value in item.fields((), _ONLY).items()})
-    crl = fields["crl"].text() if "crl" in fields else ""
-    if crl.startswith(("http://", "https://")):
+    only = tuple(_only(item) for item in fields["only"].items()) if "only" in fields else ()
+    if "only" in fields and not only:
+        fields["only"].wrong("an empty list would let in every certificate of the authority: name them, or leave 'only' out")
+    if "crl" in fields and fields["crl"].text().startswith(("http://", "https://")):
         fields["crl"].wrong("this version reads CRLs from files only")
-    return Certificates(folder / fields["file"].text() if "file" in fields else None, folder / crl if crl else None, tuple(only))
+    authority = fields["file"].path(folder) if "file" in fields else None
+    return Certificates(authority, fields["crl"].path(folder) if "crl" in fields else None, only)
+
+
+def _only(node: Node) -> Mapping[str, str]:
+    entry = {name: value.text() for name, value in node.fields((), ONLY).items()}
+    if not all(entry.values()) or not entry:
+        node.wrong(f"expected at least one of {', '.join(ONLY)}, each with a text")
+    return entry
 
 
 def _key(node: Node) -> CustomerKey:
-    fields = node.fields((), ("held_by", "idle", "longest"))
+    fields = node.fields((), KEY)
     if "held_by" in fields and fields["held_by"].choice("customer", "operator") == "operator":
         fields["held_by"].wrong(
             "this version starts no jobs of its own, which is what 'held_by: operator' is for: write 'held_by: customer'"
         )
-    return CustomerKey(
+    key = CustomerKey(
         idle=fields["idle"].duration() if "idle" in fields else CustomerKey().idle,
         longest=fields["longest"].duration() if "longest" in fields else CustomerKey().longest,
     )
+    if key.idle > key.longest:
+        node.wrong("'idle' is longer than 'longest' (12h unless written): the shorter one would win in silence")
+    return key
 
 
 def _users(node: Node, api: Api | None) -> dict[str, str]:
     users: dict[str, str] = {}
     for user, entry in node.entries().items():
         role = entry.text()
-        if not USER.fullmatch(user):
+        if not USER.fullmatch(user) or not user.isprintable():
             node.wrong(f"{user!r} is not a user name: no blanks, colons or control characters, at most 64", node.key_lines[user])
         if api is not None and role not in api.roles:
             entry.wrong(f"there is no role {role!r}{suggestion(role, tuple(api.roles))}")
@@ -161,20 +184,48 @@ def _users(node: Node, api: Api | None) -> dict[str, str]:
 
 
 def check_upstreams(customers: Mapping[str, tuple[Node, Customer]], config: Config, mistakes: Mistakes) -> None:
-    """Two customers with one upstream share a database behind us unless they say that they may; and never our own doors (T-A4)."""
+    """Two customers with one upstream share a database behind us unless they say that they may; and never our own doors (T-A4).
+
+    One below the other is one upstream too: ``/{a}/orders`` of the upper one reaches into the lower one.
+    """
     seen: dict[tuple[str, int, str], str] = {}
-    own = {config.listen[1]} | ({config.admin[1]} if config.admin else set())
-    for name, (root, customer) in sorted(customers.items()):
-        node = root.entries()["upstream"]
-        place = (customer.upstream.host, customer.upstream.port, customer.upstream.base_path)
-        if (_is_loopback(place[0]) or place[0] == config.listen[0] or place[0] in config.hostnames) and place[1] in own:
+    named = {name: _place(customer.upstream) for name, (_, customer) in customers.items() if customer.upstream.port}
+    for name, place in sorted(named.items(), key=lambda entry: (entry[1], entry[0])):  # the upper ones come first
+        root = customers[name][0]
+        node = root.entries().get("upstream", root)
+        if _is_own_door(place, config):
             node.wrong("the upstream is the gateway itself")
-        if place in seen and not (_shared(root) and _shared(customers[seen[place]][0])):
-            text = f"the upstream is also that of {seen[place]!r}: give each its own, or say 'shared: true' in both"
-            mistakes.add(root.file, node.line, text)
+        for other in filter(None, (seen.get(above) for above in _above(place))):
+            if not (_shared(root) and _shared(customers[other][0])):
+                text = f"the upstream is also that of {other!r}: give each its own, or say 'shared: true' in both"
+                mistakes.add(root.file, node.line, text)
         seen.setdefault(place, name)
 
 
+def _place(upstream: Upstream) -> tuple[str, int, str]:
+    """One spelling for one place, as far as it can be known without asking a resolver."""
+    host = "127.0.0.1" if upstream.host == "localhost" else str(_address(upstream.host) or upstream.host)
+    return host, upstream.port, upstream.base_path
+
+
+def _above(place: tuple[str, int, str]) -> Iterator[tuple[str, int, str]]:
+    """The place itself and every folder above it."""
+    host, port, path = place
+    while path:
+        yield host, port, path
+        path = path.rpartition("/")[0]
+    yield host, port, ""
+
+
+def _is_own_door(place: tuple[str, int, str], config: Config) -> bool:
+    host, port, _ = place
+    address = _address(host)
+    here = _is_loopback(host) or (address is not None and address.is_unspecified)  # 0.0.0.0 is this machine to connect()
+    ours = here or host == config.listen[0] or host in config.hostnames
+    return ours and port in {config.listen[1], config.admin[1] if config.admin else config.listen[1]}
+
+
 def _shared(root: Node) -> bool:
-    shared = root.entries()["upstream"].entries().get("shared")
+    upstream = root.entries().get("upstream")
+    shared = upstream.entries().get("shared") if upstream is not None else None
     return shared is not None and shared.value == "true"

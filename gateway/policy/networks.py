@@ -25,9 +25,10 @@ def parse_network(text: str) -> Network:
         parsed = netaddr.IPNetwork(text)
     except (netaddr.AddrFormatError, ValueError):
         raise ValueError(f"{text!r} is not a network such as 192.0.2.0/24 or 2001:db8::/48") from None
-    if "/" not in text:
+    _, slash, length = text.rpartition("/")
+    if not slash:
         raise ValueError(f"{text!r} has no prefix length: write {parsed.ip}/{parsed.prefixlen}")
-    if not text.rpartition("/")[2].isdigit():
+    if not (length.isascii() and length.isdigit()):
         raise ValueError(f"{text!r} has a mask instead of a prefix length: write {parsed.cidr}")
     if parsed.ip != parsed.network:
         raise ValueError(f"{text!r} has bits set behind its prefix: write {parsed.cidr}")

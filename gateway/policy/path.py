@@ -15,9 +15,10 @@ from gateway.errors import Refused
 
 LONGEST = 8000  # characters of a target
 
-# RFC 3986 pchar without ';' (path parameters are read by some servers and not by others) and without sub-delims that nobody needs.
+# RFC 3986 pchar without ';': path parameters are read by some servers and not by others.
 _SEGMENT = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,=:@]|%[0-9A-Fa-f]{2})+", re.ASCII)
 _QUERY = re.compile(r"(?:[A-Za-z0-9\-._~!$'()*+,=:@/?&\[\]]|%[0-9A-Fa-f]{2})*", re.ASCII)
+_SEPARATORS = frozenset("/\\%;?#")
 _MOST_PARAMETERS = 100
 
 
@@ -53,8 +54,10 @@ def _segment(raw: str) -> str:
     if not _SEGMENT.fullmatch(raw):
         raise Refused("path-ambiguous")
     text = _decoded(raw, "path-ambiguous")
-    if any(character in text for character in "/\\%;?#") or text.endswith((".", " ")) or text.startswith(" "):
-        raise Refused("path-ambiguous")
+    # A server that folds compatibility forms reads U+FF0F as a slash and U+2026 as three dots.
+    for reading in (text, unicodedata.normalize("NFKC", text)):
+        if not _SEPARATORS.isdisjoint(reading) or reading.endswith((".", " ")) or reading.startswith(" "):
+            raise Refused("path-ambiguous")
     return text
 
 
