@@ -16,22 +16,22 @@ from gateway.tokens import opaque
 from gateway.tokens.form import DataClass
 from gateway.tokens.forms import form_of, recognised
 from gateway.tokens.mask import is_masked
+from gateway.vault.filling import SMALL_SPACE, Filling
 from gateway.vault.interface import AtRest, Clear
 from gateway.vault.issued import find_issued
 from gateway.vault.store import NewToken, Store
 
 LONGEST_VALUE = 64 << 10  # characters: a note; a document is not a field
-#: Below so many possible tokens a fresh one for every occurrence would use the space up: ``repeat: same`` is forced.
-SMALL_SPACE = 10**6
 
 
 class Tokenizing:
-    """For one customer and one body."""
+    """For one customer and one body. ``filling`` hears how often a candidate was taken already."""
 
-    def __init__(self, customer: str, cipher: Cipher, store: Store) -> None:
+    def __init__(self, customer: str, cipher: Cipher, store: Store, filling: Filling | None = None) -> None:
         self._customer = customer
         self._cipher = cipher
         self._store = store
+        self._filling = filling
 
     async def run(self, items: Sequence[Clear], classes: Sequence[DataClass]) -> list[str]:
         """The token of every item. Raises Refused('mask-written-back' | 'value-too-long'), Unavailable, SessionEnded."""
@@ -76,9 +76,18 @@ class Tokenizing:
         searched = [at for at, (item, _, _) in enumerate(sealed) if item.search and at not in tokens]
         stored = [at for at in range(len(sealed)) if at not in tokens and not sealed[at][0].search]
         tokens |= dict(zip(searched, await self._search([sealed[at] for at in searched]), strict=True))
-        for at, token in zip(stored, await self._store.upsert([_row(*sealed[at]) for at in stored]), strict=True):
-            tokens[at] = token
+        tokens |= dict(zip(stored, await self._keep([sealed[at] for at in stored]), strict=True))
         return [tokens[at] for at in range(len(sealed))]
+
+    async def _keep(self, sealed: Sequence[tuple[Clear, DataClass, Sealed]]) -> list[str]:
+        """The token of each, on disk: the one it had, or a new one."""
+        drawing = [_Drawing(data_class, item.value) for item, data_class, _ in sealed]
+        rows = [_row(data_class, got, drawn) for (_, data_class, got), drawn in zip(sealed, drawing, strict=True)]
+        tokens = await self._store.upsert(rows)
+        for drawn in drawing:
+            if self._filling is not None and drawn.count:
+                self._filling.drew(self._customer, drawn.data_class.name, drawn.space(), drawn.count)
+        return tokens
 
     async def _search(self, wanted: Sequence[tuple[Clear, DataClass, Sealed]]) -> list[str]:
         """The token of each value, or for one that was never sent a text that finds nothing: issued to nobody, and not kept."""
@@ -140,8 +149,22 @@ def _nobodys() -> str:
     return opaque.encode(b"\x01" + secrets.token_bytes(opaque.RAW_BYTES - 1))
 
 
-def _row(item: Clear, data_class: DataClass, sealed: Sealed) -> NewToken:
+class _Drawing:
+    """Random candidates for one value, and how many it took."""
+
+    def __init__(self, data_class: DataClass, value: str) -> None:
+        self.data_class = data_class
+        self._value = value
+        self.count = 0
+
+    def __call__(self) -> str:
+        self.count += 1
+        return _candidate(self.data_class, self._value)
+
+    def space(self) -> int | None:
+        return form_of(self.data_class).space(self.data_class, self._value)
+
+
+def _row(data_class: DataClass, sealed: Sealed, drawing: _Drawing) -> NewToken:
     fingerprint = sealed.fingerprint or None
-    if sealed.token:
-        return NewToken(data_class.name, fingerprint, sealed.sealed, lambda: sealed.token)
-    return NewToken(data_class.name, fingerprint, sealed.sealed, lambda: _candidate(data_class, item.value))
+    return NewToken(data_class.name, fingerprint, sealed.sealed, (lambda: sealed.token) if sealed.token else drawing)

@@ -7,6 +7,7 @@ branch that returns a value before its reveal record is written.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +18,7 @@ from gateway.errors import Refused, SessionEnded, Unavailable
 from gateway.policy.model import PolicySet, Role
 from gateway.tokens.form import DataClass
 from gateway.tokens.mask import mask
+from gateway.vault.filling import Filling
 from gateway.vault.interface import AtRest, Clear, Event, Exchange, Session
 from gateway.vault.issued import Issued, find_issued
 from gateway.vault.sessions import Handles
@@ -27,6 +29,8 @@ from gateway.vault.tokenizing import Tokenizing
 #: Exchanges that may be open at once. Each has a connection of its own in some worker, so this is far beyond any load.
 MOST_OPEN = 100_000
 HIDDEN = "***"  # what stands for a clear value from before the gateway, to a role that may not see its class
+
+_log = logging.getLogger("gateway.vault")
 
 
 class LocalVault:
@@ -52,6 +56,7 @@ class LocalVault:
         self._audit = audit
         self._handles = Handles(clock)
         self._throttle = Throttle(ticks)
+        self._filling = Filling(self._half_full)
         self._open: OrderedDict[str, Exchange] = OrderedDict()
 
     # -- interface.Vault
@@ -81,7 +86,8 @@ class LocalVault:
         self._begin(exchange)
         if not items:
             return []
-        return await Tokenizing(held.customer, self._cipher, self._store(held.customer)).run(items, classes)
+        tokenizing = Tokenizing(held.customer, self._cipher, self._store(held.customer), self._filling)
+        return await tokenizing.run(items, classes)
 
     async def detokenize(self, session: bytes, exchange: str, items: Sequence[AtRest]) -> list[str]:
         held = self._handles.verify(session)
@@ -98,7 +104,9 @@ class LocalVault:
         return shown
 
     async def record(self, event: Event) -> None:
-        self._audit.write(event.kind, _fields(event))
+        begun = self._open.get(event.exchange)
+        # Who, where and on which route is what the vault itself wrote at the beginning: a worker may say anything by now.
+        self._audit.write(event.kind, {**_fields(event), **(_facts(begun) if begun is not None else {})})
         self._open.pop(event.exchange, None)  # not before: until then it can still be ended by ``abandon``
 
     # -- for the process that runs it
@@ -126,6 +134,11 @@ class LocalVault:
             raise Unavailable("vault-unavailable")
         self._audit.write("begin", _facts(exchange))
         self._open[exchange.id] = exchange
+
+    def _half_full(self, customer: str, data_class: str, space: int) -> None:
+        """While there is time: another form for this class, before new values get none (503)."""
+        _log.warning("customer %s: half of the %d possible tokens of a shape of class %s are issued", customer, space, data_class)
+        self._audit.write("operator", {"customer": customer, "reason": "token-space-half-full", "data_class": data_class, "space": space})
 
     def _role(self, policies: PolicySet, session: Session) -> Role:
         """By this process's own policies, at this moment; whoever is no longer in them, or not in this role, starts again."""
