@@ -8,9 +8,12 @@ are frozen msgspec structs. What never may be added: a key, or a verb that retur
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 import msgspec
+
+#: The vault keeps these while an exchange is open, and a worker that was broken into may send anything.
+Word = Annotated[str, msgspec.Meta(max_length=128)]
 
 
 class Session(msgspec.Struct, frozen=True, array_like=True):
@@ -26,15 +29,15 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
 class Exchange(msgspec.Struct, frozen=True, array_like=True):
     """The facts of one exchange that the audit log keeps: never a value, never a raw target, only the route's template."""
 
-    id: str  # UUID, the ``instance`` of every problem document
-    customer: str
-    user: str
-    role: str
-    method: str
-    route: str  # template, e.g. /orders/{id}
-    address: str
-    certificate: str  # SHA-256 of the leaf, hex
-    revision: str  # of the worker's policy set
+    id: Word  # UUID, the ``instance`` of every problem document
+    customer: Word
+    user: Word
+    role: Word
+    method: Word
+    route: Annotated[str, msgspec.Meta(max_length=4096)]  # template, e.g. /orders/{id}
+    address: Word
+    certificate: Word  # SHA-256 of the leaf, hex
+    revision: Word  # of the worker's policy set
 
 
 class Clear(msgspec.Struct, frozen=True, array_like=True):
@@ -53,9 +56,12 @@ class AtRest(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True):
-    """Something for the audit log that is not a verb of its own: a refusal, the end of an exchange, a handshake failure."""
+    """Something for the audit log that is not a verb of its own: a refusal, the end of an exchange, a handshake failure.
 
-    kind: Literal["refused", "end", "closed", "operator"]
+    A worker's word, but for exchanges that the vault saw begin. Operator events have no way in here.
+    """
+
+    kind: Literal["refused", "end", "closed"]
     exchange: str = ""
     customer: str = ""
     user: str = ""

@@ -1,4 +1,8 @@
-"""The vault across a socket: the same verbs, so that a proxy worker cannot tell local from remote."""
+"""The vault across a socket: the same verbs, so that a proxy worker cannot tell local from remote.
+
+The answering side keeps workers apart: what one began, no other continues, ends or takes along when it vanishes. What never may come
+in: a decision about what a session may see.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from gateway.errors import Unavailable
 from gateway.vault.interface import AtRest, Clear, Event, Exchange, Session, Vault
 from gateway.wire import Connection, Handler, Link
+
+#: Exchanges of one worker that may be open at once: beyond any load of ours, and far from what the vault takes in all.
+MOST_BEGUN = 20_000
 
 
 class _OpenSession(msgspec.Struct, frozen=True, array_like=True):
@@ -65,7 +73,7 @@ def verbs(vault: Vault) -> dict[str, Handler]:
 
     async def tokenize(connection: Connection, body: msgspec.Raw) -> list[str]:
         request = _tokenize.decode(body)
-        connection.begun.add(request.exchange.id)
+        _claim(connection, request.exchange.id)
         return await vault.tokenize(request.session, request.exchange, request.items)
 
     async def detokenize(_: Connection, body: msgspec.Raw) -> list[str]:
@@ -74,7 +82,18 @@ def verbs(vault: Vault) -> dict[str, Handler]:
 
     async def record(connection: Connection, body: msgspec.Raw) -> None:
         event = _event.decode(body)
+        if connection.begun_elsewhere(event.exchange):
+            raise Unavailable("policy-out-of-step")
         await vault.record(event)
         connection.begun.discard(event.exchange)
 
     return {"open_session": open_session, "tokenize": tokenize, "detokenize": detokenize, "record": record}
+
+
+def _claim(connection: Connection, exchange: str) -> None:
+    """From here on it belongs to this worker, also when what follows fails: then the worker's own event ends it."""
+    if connection.begun_elsewhere(exchange):
+        raise Unavailable("policy-out-of-step")
+    if exchange not in connection.begun and len(connection.begun) >= MOST_BEGUN:
+        raise Unavailable("vault-unavailable")
+    connection.begun.add(exchange)
