@@ -114,7 +114,7 @@ def _address(node: Node) -> tuple[str, int]:
             return str(ip_address(bare)), int(port)
     except ValueError:
         pass
-    node.wrong("expected an address and a port, such as 0.0.0.0:8443 or [::]:8443")
+    node.wrong("expected an address and a port, such as 0.0.0.0:8443 or '[::]:8443' (in quotes)")
     return "127.0.0.1", 0
 
 

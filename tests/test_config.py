@@ -89,7 +89,7 @@ def test_a_key_is_read(key: str, text: str, attribute: str, expected: object, wr
     assert getattr(load_config(write(**{key: text})), attribute) == expected
 
 
-ADDRESS = "expected an address and a port, such as 0.0.0.0:8443 or [::]:8443"
+ADDRESS = "expected an address and a port, such as 0.0.0.0:8443 or '[::]:8443' (in quotes)"
 HOSTNAME = "a plain host name or IPv4 address is needed, without port, wildcard or trailing dot"
 BROKEN = [
     ("listen", "8443", ADDRESS),

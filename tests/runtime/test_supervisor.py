@@ -1,0 +1,186 @@
+"""The supervisor with real processes: what dies is started again, what cannot start ends it, and nothing is left when it ends."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+
+import pytest
+
+from gateway.config import load_config
+from gateway.runtime import supervisor
+from gateway.runtime.supervisor import Supervisor, bind
+from tests.cli.conftest import PASSPHRASE
+
+#: Children that do one thing only, in place of ``python -m gateway``; PYTHON is put in.
+READY = """
+import msgspec, os
+with os.fdopen(int(os.environ["GATEWAY_STARTUP_FD"]), "rb") as pipe:
+    told = msgspec.msgpack.decode(pipe.read())
+os.write(told["ready_fd"], b"1")
+os.close(told["ready_fd"])
+"""
+NEVER_READY = "import time\ntime.sleep(1000)"
+DIES_ONCE_READY = READY + "raise SystemExit(3)"
+SERVES = READY + "import time\ntime.sleep(1000)"
+DEAF = READY + "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nos.write(1, b'deaf')\ntime.sleep(1000)"
+
+
+@pytest.fixture
+def config_file(folder):
+    folder.config_file.write_text(
+        folder.config_file.read_text().replace("0.0.0.0:8443", "127.0.0.1:0").replace("workers: auto", "workers: 1")
+    )
+    return folder.config_file
+
+
+@pytest.fixture
+def as_child(tmp_path, monkeypatch):
+    """Let every child be this program."""
+
+    def program(text):
+        path = tmp_path / "child"
+        path.write_text(f"#!{sys.executable}\n{text}\n")
+        path.chmod(0o700)
+        monkeypatch.setattr(supervisor.sys, "executable", str(path))
+
+    return program
+
+
+@pytest.fixture
+async def started(config_file, capfd):
+    """``started()`` runs a supervisor until ``stop``: (task, stop, reload). What it leaves behind is looked at afterwards."""
+    before = descriptors()
+    running = []
+
+    def start():
+        stop, reload = asyncio.Event(), asyncio.Event()
+        supervised = Supervisor(config_file, load_config(config_file), PASSPHRASE.encode())
+        running.append((asyncio.create_task(supervised.run(stop, reload)), stop))
+        return running[-1][0], stop, reload
+
+    yield start
+    for task, stop in running:
+        stop.set()
+        await asyncio.wait_for(task, 60)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+    assert descriptors() == before
+
+
+def descriptors():
+    """Pipes and listening sockets; loops and children's watchers come and go with the loop."""
+    kinds = [os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd") if os.path.islink(f"/proc/self/fd/{name}")]
+    return len([kind for kind in kinds if kind.startswith(("pipe:", "socket:"))])
+
+
+def children():
+    with open(f"/proc/self/task/{os.getpid()}/children") as file:
+        return [int(pid) for pid in file.read().split()]
+
+
+async def until(condition, seconds=60):
+    """Polled, because the outside world tells nobody; bounded."""
+    async with asyncio.timeout(seconds):
+        while not (found := condition()):
+            await asyncio.sleep(0.02)
+    return found
+
+
+async def test_real_processes_restart_after_sigkill_and_end_in_order(started, capfd, config_file):
+    task, stop, _ = started()
+    lines = []
+    ready = json.loads(await until(lambda: lines.append(capfd.readouterr().out) or "".join(lines)))
+    (vault,) = ready["pids"]["vault"]
+    everybody = {pid for role in ("cipher", "vault", "proxy") for pid in ready["pids"][role]}
+    assert set(children()) == everybody
+    os.kill(vault, signal.SIGKILL)
+    await until(lambda: len(set(children()) - {vault}) == 3)
+    assert everybody - {vault} < set(children())
+    stop.set()
+    assert await asyncio.wait_for(task, 60) == 0
+    assert children() == []
+
+
+@pytest.mark.parametrize(("code", "expected"), [(78, 78), (1, 1), (0, 1)])
+async def test_what_cannot_start_ends_the_gateway(started, as_child, code, expected, capfd):
+    """A service manager must see it; a loop of starts that never serve would hide it."""
+    as_child(f"raise SystemExit({code})")
+    task, _, _ = started()
+    assert await asyncio.wait_for(task, 60) == expected
+    assert "ready" not in capfd.readouterr().out
+
+
+async def test_what_was_killed_before_it_served_is_started_again(started, as_child):
+    as_child(NEVER_READY)
+    task, _, _ = started()
+    (first,) = await until(children)
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: children() and children() != [first])
+    assert not task.done()
+
+
+async def test_sigterm_counts_also_while_it_starts(started, as_child):
+    as_child(NEVER_READY)
+    task, stop, _ = started()
+    await until(children)
+    stop.set()
+    assert await asyncio.wait_for(task, 15) == 0
+
+
+async def test_it_does_not_wait_for_the_next_start_when_it_ends(started, as_child, monkeypatch, caplog):
+    monkeypatch.setattr(supervisor, "BACKOFF", (1000.0,))
+    as_child(DIES_ONCE_READY)
+    task, stop, _ = started()
+    await until(lambda: "ended with 3 and is started again" in caplog.text)
+    stop.set()
+    assert await asyncio.wait_for(task, 15) == 0
+
+
+async def test_a_spawn_that_the_system_refuses_is_tried_again(started, as_child, monkeypatch, caplog):
+    as_child(SERVES)
+    good = supervisor.sys.executable
+    monkeypatch.setattr(supervisor.sys, "executable", good + "-missing")
+    monkeypatch.setattr(supervisor, "BACKOFF", (0.01,))
+    started()
+    await until(lambda: "cipher cannot be started: No such file" in caplog.text)
+    monkeypatch.setattr(supervisor.sys, "executable", good)
+    assert len(await until(lambda: len(children()) == 3 and children())) == 3
+
+
+async def test_who_does_not_listen_is_killed(started, as_child, monkeypatch):
+    monkeypatch.setattr(supervisor, "DRAIN", 0.2)
+    as_child(DEAF)
+    task, stop, _ = started()
+    await until(lambda: len(children()) == 3)
+    stop.set()
+    assert await asyncio.wait_for(task, 30) == 0
+
+
+async def test_sighup_is_passed_on(started, as_child, tmp_path):
+    seen = tmp_path / "seen"
+    note = f"import signal\nsignal.signal(signal.SIGHUP, lambda *_: open({str(seen)!r}, 'a').write('1'))\n"
+    as_child(note + READY + "import time\nwhile True:\n    time.sleep(1000)")
+    _, _, reload = started()
+    await until(lambda: len(children()) == 3)
+    reload.set()
+    await until(lambda: seen.exists() and len(seen.read_text()) == 3)
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:0", '"[::1]:0"'])
+def test_both_families_are_listened_on(config_file, listen):
+    config_file.write_text(config_file.read_text().replace("127.0.0.1:0", listen))
+    with bind(load_config(config_file)) as sock:
+        assert not sock.getblocking()
+        socket.create_connection(sock.getsockname()[:2], timeout=10).close()
+
+
+def test_a_port_that_is_taken_is_named(config_file):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        config_file.write_text(config_file.read_text().replace("127.0.0.1:0", taken))
+        with pytest.raises(OSError, match="Address already in use") as raised:
+            bind(load_config(config_file))
+    assert raised.value.filename == taken
