@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import closing
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -17,7 +16,7 @@ from gateway.tokens.mask import mask
 from gateway.vault import vault as module
 from gateway.vault.interface import AtRest, Clear, Event
 from gateway.vault.sessions import LEASE
-from tests.vault.house import ADDRESS, GONE, OTHERS, OURS, STORED, USERS, House, build, password, write_policies
+from tests.vault.house import ADDRESS, GONE, OTHERS, OURS, STORED, USERS, House, password, write_policies
 
 VALUES = {
     "name": "Max Mustermann",
@@ -32,13 +31,6 @@ VALUES = {
     "memo": "Schlüssel bei Erika Mustermann",
     "meter": "1EMH0012345678",
 }
-
-
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    house = build(tmp_path)
-    yield house
-    await house.close()
 
 
 # -- there and back
