@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from gateway.cipher.hardening import harden
 from gateway.cli.output import as_json
 from gateway.cli.secrets import operator_passphrase, passphrase_file
 from gateway.config import load_config
@@ -51,6 +52,7 @@ def init(folder: Path, hostnames: tuple[str, ...], passphrase_file: Path | None,
 @passphrase_file
 def serve(config_path: Path, role: str | None, passphrase_file: Path | None) -> None:
     """Run the gateway: cipher, vault and proxy workers; or one of them."""
+    harden(lock_memory=False)  # before the first secret is read; what the kernel did not grant is reported later
     config_path = config_path.absolute()
     config = load_config(config_path)
     if role is not None and config.processes == "one":

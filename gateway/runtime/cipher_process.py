@@ -18,7 +18,7 @@ from gateway.policy.load import load_policies, policy_files
 from gateway.policy.model import CustomerKey
 from gateway.runtime.keys import customer_files, open_operator_key
 from gateway.runtime.startup import Startup
-from gateway.runtime.watch import watch
+from gateway.runtime.watch import digest, watch
 from gateway.wire import Callee
 
 DEFAULT = CustomerKey()
@@ -59,13 +59,14 @@ async def main(path: Path, startup: Startup, stop: asyncio.Event, reload: asynci
     """Serve the cipher's socket until ``stop``."""
     config = load_config(path)
     role = CipherRole(config, path, startup.passphrase)
+    seen = digest([path, *policy_files(config)])
     with contextlib.suppress(ConfigurationError):
         role.swap()  # a cipher that was killed starts again also while the policies are being mended; the idle times are then the usual
     callee = Callee(startup.cipher_link, verbs(role.service))
     await callee.listen(config.run_dir / "cipher.sock")
     startup.ready()
     sweeping = asyncio.create_task(role.sweep(stop))
-    await watch(lambda: [path, *policy_files(config)], role.swap, reload, stop)
+    await watch(lambda: [path, *policy_files(config)], role.swap, reload, stop, seen=seen)
     await callee.close()
     await sweeping
     role.service.close()

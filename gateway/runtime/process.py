@@ -68,8 +68,14 @@ def end_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop when it is installed: it behaves alike in all our TLS trials and costs less."""
+def loop_factory(role: str = "") -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop when it is installed: it behaves alike in all our TLS trials and costs less.
+
+    Not for the supervisor: processes that uvloop starts inherit every inheritable descriptor, also one that is just being handed to
+    another child (measured: the public socket lay open in the cipher). asyncio closes all but those that are named.
+    """
+    if role == "supervisor":
+        return None
     try:
         import uvloop
     except ImportError:
@@ -105,5 +111,5 @@ def run(role: str, main: Main) -> None:
         gc.freeze()  # what was loaded at start lives as long as the process: never scan it again
         await main(stop, reload)
 
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory(role)) as runner:
         runner.run(with_signals())

@@ -1,7 +1,8 @@
-"""What a process is told when it starts, over a pipe: the secrets of its links, the operator's passphrase, its socket.
+"""What a process is told when it starts, over a pair of sockets: the secrets of its links, the operator's passphrase, its socket.
 
 Each role gets only what it needs: a worker never learns the secret of the link to the cipher, and only the cipher gets the
-passphrase. A pipe, because arguments and environments can be read by others (/proc) and files stay behind.
+passphrase. Not by arguments or environment, which others can read, nor by files, which stay behind. Nor by a pipe: until the new
+process has made itself untraceable, any other one of this user could open the pipe under /proc/PID/fd and read first; a socket it cannot.
 """
 
 from __future__ import annotations
@@ -9,13 +10,16 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import socket
 from pathlib import Path
 
 import msgspec
 
 from gateway.config import Config
+from gateway.errors import ConfigurationError, Mistake
 
 ENVIRONMENT = "GATEWAY_STARTUP_FD"
+SECRET = 32  # bytes of a link's secret
 
 
 class Startup(msgspec.Struct, frozen=True):
@@ -27,12 +31,12 @@ class Startup(msgspec.Struct, frozen=True):
     listen_fd: int = -1
     ready_fd: int = -1
 
-    def pipe(self) -> int:
-        """A descriptor to inherit, from which ``receive`` reads this."""
-        reading, writing = os.pipe()
-        os.write(writing, msgspec.msgpack.encode(self))  # far below PIPE_BUF: never blocks
-        os.close(writing)
-        return reading
+    def descriptor(self) -> int:
+        """One to inherit, from which ``receive`` reads this."""
+        reading, writing = socket.socketpair()
+        with writing:
+            writing.sendall(msgspec.msgpack.encode(self))  # far below any buffer: never blocks
+        return reading.detach()
 
     def ready(self) -> None:
         """Tell the supervisor that this process serves."""
@@ -46,8 +50,8 @@ def receive() -> Startup | None:
     named = os.environ.pop(ENVIRONMENT, "")
     if not named:
         return None
-    with os.fdopen(int(named), "rb") as pipe:
-        return msgspec.msgpack.decode(pipe.read(), type=Startup)
+    with os.fdopen(int(named), "rb") as told:
+        return msgspec.msgpack.decode(told.read(), type=Startup)
 
 
 def by_hand(config: Config, role: str, passphrase: bytes) -> Startup:
@@ -58,14 +62,21 @@ def by_hand(config: Config, role: str, passphrase: bytes) -> Startup:
 
 
 def _kept_secret(path: Path) -> bytes:
-    """The one that is there, or a new one. It appears with all its bytes: two roles that are started at once agree."""
+    """The one that is there, or a new one. It appears with all its bytes: two roles that are started at once agree.
+
+    Raises ConfigurationError for one that others may know, or that a full disk left empty: everybody can prove an empty secret.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(32))
+            file.write(secrets.token_bytes(SECRET))
         with contextlib.suppress(FileExistsError):
             os.link(new, path)
         new.unlink()
-    return path.read_bytes()
+    secret = path.read_bytes()
+    if len(secret) != SECRET or path.stat().st_mode & 0o077:
+        text = f"a link's secret has {SECRET} bytes and is open to its owner alone; stop all roles, remove it and start them again"
+        raise ConfigurationError([Mistake(path, 0, text)])
+    return secret

@@ -43,6 +43,7 @@ class _Child:
     environment: dict[str, str] = field(default_factory=dict)
     process: asyncio.subprocess.Process | None = None
     was_ready: bool = False
+    serving: bool = False  # the process of this moment, not one before it
 
 
 class Supervisor:
@@ -91,8 +92,15 @@ class Supervisor:
             await asyncio.wait([stopped, reloaded], return_when=asyncio.FIRST_COMPLETED)
             if reloaded.done():
                 reload.clear()
-                self._signal(signal.SIGHUP)
+                self._reload()
             reloaded.cancel()
+
+    def _reload(self) -> None:
+        """Those that serve. One that is just starting reads the newest files anyway, and SIGHUP would end it: it handles none yet."""
+        for child in self._children:
+            if child.serving and child.process is not None and child.process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    child.process.send_signal(signal.SIGHUP)
 
     async def _keep(self, child: _Child, ready: asyncio.Event) -> int:
         """Start ``child`` and start it again whenever it ends; returns only at the end, or its code when it cannot start at all.
@@ -131,8 +139,8 @@ class Supervisor:
 
     async def _spawn(self, child: _Child, ready_fd: int) -> asyncio.subprocess.Process:
         startup = msgspec.structs.replace(child.startup, ready_fd=ready_fd)
-        inherited = [startup.pipe(), ready_fd] + ([startup.listen_fd] if startup.listen_fd >= 0 else [])
-        environment = {**os.environ, **child.environment, ENVIRONMENT: str(inherited[0]), "PYTHONPATH": _import_path()}
+        inherited = [startup.descriptor(), ready_fd] + ([startup.listen_fd] if startup.listen_fd >= 0 else [])
+        environment = {**_environment(), **child.environment, ENVIRONMENT: str(inherited[0]), "PYTHONPATH": _import_path()}
         command = [sys.executable, "-m", "gateway", "serve", "--config", str(self._config_path), "--role", child.role]
         try:
             return await asyncio.create_subprocess_exec(
@@ -147,13 +155,14 @@ class Supervisor:
         def told() -> None:
             loop.remove_reader(reading)
             if os.read(reading, 1):
-                child.was_ready = True
+                child.was_ready = child.serving = True
                 ready.set()
 
         loop.add_reader(reading, told)
         try:
             return await process.wait()
         finally:
+            child.serving = False
             loop.remove_reader(reading)
             os.close(reading)
 
@@ -176,6 +185,11 @@ class Supervisor:
         await asyncio.gather(*tasks, return_exceptions=True)  # also those that were killed: nobody else waits for them
 
 
+def _environment() -> dict[str, str]:
+    """Ours, less where the service manager put the operator's passphrase: no worker is told of it."""
+    return {name: value for name, value in os.environ.items() if name != "CREDENTIALS_DIRECTORY"}
+
+
 def _import_path() -> str:
     return os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
 
@@ -187,7 +201,7 @@ def announce(sock: socket.socket, pids: dict[str, list[int]]) -> None:
 
 
 def bind(config: Config) -> socket.socket:
-    """The public socket, inheritable. Raises OSError when the port is taken."""
+    """The public socket. Only workers inherit it, by name: it is no business of vault and cipher. Raises OSError when the port is taken."""
     host, port = config.listen
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
@@ -201,5 +215,4 @@ def bind(config: Config) -> socket.socket:
         sock.close()
         raise OSError(error.errno, error.strerror, f"{host}:{port}") from None
     sock.setblocking(False)
-    sock.set_inheritable(True)
     return sock

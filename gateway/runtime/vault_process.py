@@ -13,7 +13,7 @@ from gateway.config import Config, load_config
 from gateway.policy.load import load_policies, policy_files
 from gateway.policy.model import PolicySet
 from gateway.runtime.startup import Startup
-from gateway.runtime.watch import watch
+from gateway.runtime.watch import digest, watch
 from gateway.vault.remote import verbs
 from gateway.vault.sqlite import SqliteStore
 from gateway.vault.store import Store
@@ -69,12 +69,13 @@ class VaultRole:
 async def main(path: Path, startup: Startup, stop: asyncio.Event, reload: asyncio.Event) -> None:
     """Serve the vault's socket until ``stop``."""
     config = load_config(path)
+    seen = digest([path, *policy_files(config)])
     link = Link(config.run_dir / "cipher.sock", startup.cipher_link, unavailable="cipher-unavailable")
     role = VaultRole(config, path, RemoteCipher(link))
     callee = Callee(startup.vault_link, verbs(role.vault), role.lost)
     await callee.listen(config.run_dir / "vault.sock")
     startup.ready()
-    await watch(lambda: [path, *policy_files(config)], role.swap, reload, stop)
+    await watch(lambda: [path, *policy_files(config)], role.swap, reload, stop, seen=seen)
     await callee.close()
     link.close()
     await role.close()

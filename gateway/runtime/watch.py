@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from gateway.errors import ConfigurationError
+from gateway.wire import place_of
 
 INTERVAL = 1.0  # seconds; also the bound within which a revocation bites
 
@@ -33,13 +34,19 @@ def digest(files: Iterable[Path]) -> bytes:
 
 
 async def watch(
-    files: Callable[[], Iterable[Path]], reload: Callable[[], str], asked: asyncio.Event, stop: asyncio.Event, *, interval: float = INTERVAL
+    files: Callable[[], Iterable[Path]],
+    reload: Callable[[], str],
+    asked: asyncio.Event,
+    stop: asyncio.Event,
+    *,
+    seen: bytes,
+    interval: float = INTERVAL,
 ) -> None:
     """Call ``reload`` (build, check, swap; returns the revision) whenever the files differ, or ``asked`` is set, until ``stop``.
 
-    The hash is taken before the build: a file that changes meanwhile is noticed the next time round.
+    The hash is taken before the build: a file that changes meanwhile is noticed the next time round. So is ``seen``, before what this
+    process began with was built: a revocation at the moment of a restart would not be noticed otherwise.
     """
-    seen = await asyncio.to_thread(lambda: digest(files()))
     while not stop.is_set():
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asked.wait(), interval)
@@ -59,5 +66,7 @@ def _reload(reload: Callable[[], str]) -> None:
             _log.error("not reloaded: %s", mistake)
     except OSError as error:
         _log.error("not reloaded: %s: %s", error.filename, error.strerror)
+    except Exception as error:  # a file that our reader stumbles over must not end the process: what is running goes on (Y-03)
+        _log.error("not reloaded: %s at %s", type(error).__name__, place_of(error))
     else:
         _log.info("reloaded, revision %s", revision)

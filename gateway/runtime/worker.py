@@ -9,10 +9,12 @@ import resource
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.config import Config, load_config
-from gateway.errors import Unavailable
+from gateway.errors import ConfigurationError, Unavailable
+from gateway.policy.load import load_policies
 from gateway.proxy.access import Snapshot
 from gateway.proxy.handler import Gateway
 from gateway.proxy.listener import Listener
@@ -23,7 +25,7 @@ from gateway.runtime.snapshot import build_snapshot, watched_files
 from gateway.runtime.startup import Startup
 from gateway.runtime.supervisor import announce, bind
 from gateway.runtime.vault_process import VaultRole
-from gateway.runtime.watch import watch
+from gateway.runtime.watch import digest, watch
 from gateway.vault.interface import Event, Vault
 from gateway.vault.remote import RemoteVault
 from gateway.wire import Link
@@ -47,7 +49,12 @@ class Worker:
         self._closed: dict[tuple[str, str], int] = {}
 
     def swap(self) -> str:
-        self.snapshot = build_snapshot(load_config(self._path))
+        try:
+            self.snapshot = build_snapshot(load_config(self._path))
+        except (ConfigurationError, OSError):
+            # A mistake in some policy must not keep a revoked certificate in (T-M2): the ledgers are read all the same.
+            self.snapshot = replace(self.snapshot, trust=self.snapshot.trust.refreshed())
+            raise
         self.upstreams.renew()  # connections that were checked against the old authorities end
         return self.snapshot.policies.revision
 
@@ -88,6 +95,7 @@ async def main(path: Path, startup: Startup, stop: asyncio.Event, reload: asynci
     """Serve customers until ``stop``, then finish what was begun."""
     config = load_config(path)
     _allow_many_files()
+    seen = digest(watched_files(path, load_policies(config)))
     snapshot = build_snapshot(config)
     async with _vault(config, path, startup, stop) as (vault, swap_vault):
         worker = Worker(path, snapshot, vault)
@@ -97,7 +105,7 @@ async def main(path: Path, startup: Startup, stop: asyncio.Event, reload: asynci
         await listener.start()
         _announce(config, startup, sock)
         reporting = asyncio.create_task(worker.report_closed(stop))
-        await watch(lambda: watched_files(path, worker.snapshot.policies), lambda: _swap_all(worker, swap_vault), reload, stop)
+        await watch(lambda: watched_files(path, worker.snapshot.policies), lambda: _swap_all(worker, swap_vault), reload, stop, seen=seen)
         await listener.stop()
         await worker.server.shutdown(DRAIN)
         await reporting

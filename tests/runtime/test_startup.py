@@ -10,7 +10,7 @@ from gateway.runtime.startup import Startup, by_hand, receive
 
 def test_a_child_receives_it_once(monkeypatch):
     told = Startup(vault_link=b"v" * 32, passphrase=b"p", listen_fd=7)
-    monkeypatch.setenv(startup.ENVIRONMENT, str(told.pipe()))
+    monkeypatch.setenv(startup.ENVIRONMENT, str(told.descriptor()))
     assert receive() == told
     assert receive() is None
 

@@ -47,7 +47,7 @@ async def watched(tmp_path):
             raise failures.pop()
         return "revision"
 
-    task = asyncio.create_task(watch(lambda: [file], reload, asked, stop, interval=0.01))
+    task = asyncio.create_task(watch(lambda: [file], reload, asked, stop, seen=digest([file]), interval=0.01))
     yield file, asked, reloads, failures
     stop.set()
     await task
