@@ -65,7 +65,7 @@ AMBIGUOUS = {
         ../orders @evil.example/ :80/orders %2forders #a
     """,
     "fragments": "/# /#a /orders# /orders#a /orders#/../admin /orders?a=b#c /orders?#",
-    "control characters": "/%00 /orders%00 /orders%00.css /%01 /%09 /orders%0a /orders%0d%0aX:y /%0d /%1b /%1f /%7f /%C2%80 /%C2%85 /%C2%9F",
+    "control characters": "/%00 /orders%00 /orders%00.css /%01 /%09 /orders%0a /orders%0d%0aX:y /%0d /%1b /%1f /%7f /%C2%80 /%C2%85",
     "invisible characters": """
         /%E2%80%8B /orders%E2%80%8B /%E2%80%8C /%E2%80%8D /%E2%80%8Eorders /%E2%80%AEsredro /%E2%81%A0 /%EF%BB%BForders /%C2%ADorders
         /%E2%80%A8 /%E2%80%A9 /%E2%81%A6 /%F3%A0%81%81
