@@ -6,6 +6,7 @@ from an argument, which every user of the machine can read. What never may come 
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -39,6 +40,7 @@ for command in (
 
 def main() -> None:
     """Run the command line; every foreseen failure becomes a sentence and an exit code, never a traceback."""
+    os.umask(os.umask(0o077) | 0o022)  # whatever the shell says: nobody else writes policies, configuration or folders of ours
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Abort:

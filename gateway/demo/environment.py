@@ -63,7 +63,7 @@ class Environment:
     @classmethod
     def build(cls, folder: Path, console: Console, *, processes: str = "separate", workers: int | None = None) -> Environment:
         """Configuration, keys, certificates, customers and the suite's databases; nothing of the gateway runs yet."""
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         environment = cls(folder.absolute(), console)
         environment.logs.mkdir()
         port = environment._start_suite()
@@ -162,8 +162,9 @@ class Environment:
 
     def leave_running(self, file: Path, console: Console) -> None:
         """Write ``demo.json`` and wait for Ctrl-C."""
-        file.touch(mode=0o600)
-        file.write_text(json.dumps(self.facts(), indent=2) + "\n")
+        file.unlink(missing_ok=True)  # one that is there may be open to others, and passwords follow
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as facts:
+            facts.write(json.dumps(self.facts(), indent=2) + "\n")
         console.print(f"\nAll of it keeps running until Ctrl-C. {file.absolute()} says where everything is. Try:")
         for access in self.customers.values():
             user = next(user for user, role in access.users.items() if role == "dispatcher")

@@ -6,6 +6,8 @@ and checked before it counts; if it does not load, the old text is put back. Wha
 
 from __future__ import annotations
 
+import contextlib
+import os
 import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -93,8 +95,31 @@ def replace_checked(file: Path, text: str, check: Callable[[], object]) -> None:
 
 
 def _write(file: Path, text: str) -> None:
-    """As a whole: a running gateway reads the old file or the new one."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    """As a whole: a running gateway reads the old file or the new one. Who may read and write it stays as it was."""
+    file = file.resolve()  # behind a link: what others mount or share must not be replaced by a file of ours
+    file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
-    temporary.write_text(text)
-    temporary.replace(file)
+    # O_EXCL: nothing that somebody planted under that name is followed. Others never get more than they had.
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as written:
+            written.write(text)
+            written.flush()
+            _as_before(descriptor, file)
+            os.fsync(descriptor)
+        temporary.replace(file)
+    except BaseException:  # a full disk, an interrupt: no half of a policy stays behind
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _as_before(descriptor: int, file: Path) -> None:
+    """Owner and mode of the file that is replaced; a new one is for everybody to read and for nobody else to write."""
+    if not file.exists():
+        os.fchmod(descriptor, 0o644)
+        return
+    before, now = file.stat(), os.fstat(descriptor)
+    if (before.st_uid, before.st_gid) != (now.st_uid, now.st_gid):
+        with contextlib.suppress(PermissionError):  # only root gives files away; the mode is then the owner's business
+            os.fchown(descriptor, before.st_uid, before.st_gid)
+    os.fchmod(descriptor, before.st_mode & 0o777)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from gateway.ca.bundle import FILE_NAME, Bundle, write_bundle
 from gateway.ca.server import ServerFiles, create_server_certificate
 from gateway.cipher.credentials import Credential, generate_password
 from gateway.cipher.customers import CustomerKeys
+from gateway.cipher.files import locked
 from gateway.cipher.primitives import wipe
 from gateway.cipher.providers import FileOperatorKey, OperatorKey
 from gateway.config import Config, load_config
@@ -59,7 +60,8 @@ def init(folder: Path, hostnames: Sequence[str], passphrase: str) -> ServerFiles
             shutil.copyfile(templates() / "policies" / name, policies / name)
         text = (templates() / "config.yaml").read_text()
         config_file.write_text(text.replace("[gateway.example]", "[" + ", ".join(map(quoted, hostnames)) + "]"))
-        load_config(config_file)  # before any key is made: it says which host name is none
+        config = load_config(config_file)  # before any key is made: it says which host name is none
+        config.state.mkdir(mode=0o700, parents=True, exist_ok=True)  # its folders' names are the customers'
         files = _server_certificate(config_file, certs, hostnames)
         FileOperatorKey.create(certs / "operator.key", passphrase)
     return files
@@ -136,12 +138,21 @@ def _require_new_customer(config: Config, file: Path, name: str) -> None:
 def add_user(config: Config, operator: OperatorKey, customer: str, user: str, role: str, authorised_by: Credential) -> str:
     """A keyslot and a line in the policy; returns the generated password. A credential of that customer is needed: the operator
     cannot give himself a slot."""
-    file = policy_file(config, customer)
-    password = generate_password()
-    # The policy is checked first and put back: a role that does not exist must not leave a keyslot behind.
-    with _edited(config, file, with_user(file.read_text(), file, user, role)):
-        keys_of(config, operator, customer).add_user(user, password, authorised_by=authorised_by)
+    with _one_editor(config):
+        file, keys, password = policy_file(config, customer), keys_of(config, operator, customer), generate_password()
+        wipe(keys.open(authorised_by))  # a wrong credential changes nothing, not even for a moment: a running gateway would see it
+        if user in keys.users():
+            raise ConfigurationError([Mistake(file, 0, "this user has a keyslot already; nothing was changed")])
+        # The policy is checked first and put back: a role that does not exist must not leave a keyslot behind.
+        with _edited(config, file, with_user(file.read_text(), file, user, role)):
+            keys.add_user(user, password, authorised_by=authorised_by)
     return password
+
+
+def _one_editor(config: Config) -> AbstractContextManager[None]:
+    """One of us at a time, or the second would write back what it read before the first one's change."""
+    folder = config.policies / "customers"
+    return locked(folder) if folder.is_dir() else nullcontext()
 
 
 @contextmanager
@@ -152,7 +163,8 @@ def _edited(config: Config, file: Path, text: str) -> Iterator[None]:
     try:
         yield
     except BaseException:  # also when interrupted
-        replace_checked(file, before, lambda: None)
+        if file.exists() and file.read_text() == text:  # what somebody else has written meanwhile is not ours to take back
+            replace_checked(file, before, lambda: None)
         raise
 
 
@@ -163,16 +175,15 @@ def set_password(config: Config, operator: OperatorKey, customer: str, user: str
 
 def remove_user(config: Config, operator: OperatorKey, customer: str, user: str, authorised_by: Credential) -> None:
     """First out of the policy, which refuses him within a second; then his slot goes. Can be repeated if it was interrupted."""
-    file = policy_file(config, customer)
-    keys = keys_of(config, operator, customer)
-    wipe(keys.open(authorised_by))  # a wrong credential changes nothing
-    slot = user in keys.users()
-    text = file.read_text()
-    if not slot or user in load_policies(config).customers[customer].users:
-        text = without_user(text, file, user)
-    with _edited(config, file, text):
-        if slot:
-            keys.remove_user(user, authorised_by=authorised_by)
+    with _one_editor(config):
+        file, keys = policy_file(config, customer), keys_of(config, operator, customer)
+        wipe(keys.open(authorised_by))  # a wrong credential changes nothing
+        slot, text = user in keys.users(), file.read_text()
+        if not slot or user in load_policies(config).customers[customer].users:
+            text = without_user(text, file, user)
+        with _edited(config, file, text):
+            if slot:
+                keys.remove_user(user, authorised_by=authorised_by)
 
 
 def shred(config: Config, operator: OperatorKey, customer: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def said(config: Config) -> list[dict[str, object]]:
 
 
 def test_who_did_what_is_recorded(config: Config) -> None:
-    who = f"local:{getpass.getuser()}"
+    who = f"local:{pwd.getpwuid(os.getuid()).pw_name}"
     note(config, customer="energie_nord", reason="customer-added")
     note(config, customer="energie_nord", reason="user-removed", user="jens")
     assert said(config) == [
