@@ -33,12 +33,12 @@ _SEPA = (
 _IBAN_LENGTHS = {entry[:2]: int(entry[2:]) for entry in _SEPA.split()}
 
 
-def echo(scanned: Scanned, values: Iterable[str]) -> bool:
-    """Does one of the values that were just hidden stand, in whole words and in any case, in a text that stays?"""
+def echo(stay: Sequence[str], values: Iterable[str]) -> bool:
+    """Does one of the values that were just hidden stand, in whole words and in any case, in one of the texts that ``stay``?"""
     hidden = {words for value in set(values) if len(value) >= SHORTEST_ECHO and (words := _words(value))}
-    if not hidden or not scanned.others:
+    if not hidden or not stay:
         return False
-    texts = [_words(text) for text in scanned.others]
+    texts = [_words(text) for text in stay]
     said = frozenset(word for words in texts for word in words)
     likely = [words for words in hidden if said.issuperset(words)]
     return bool(likely) and _Automaton(likely).finds_in(texts)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, unquote_plus
 
+from aiohttp import HttpVersion11
 from aiohttp.web import BaseRequest
 from aiohttp.web_protocol import RequestPayloadError
 
@@ -30,6 +31,13 @@ PIECE_DEADLINE = 30.0
 #: Bytes of an upstream's answer that is looked into. Answers are larger than requests (pages), and not the client's to choose.
 ANSWER_LIMIT = 16 << 20
 
+# Headers in which no page and no program puts what it was told by a user, or which do not go on as they came. All others are searched.
+_WITHOUT_VALUES = frozenset(
+    b"host authorization connection content-length content-type content-encoding transfer-encoding user-agent accept accept-charset"
+    b" accept-encoding accept-language cache-control pragma origin expect priority te dnt traceparent"
+    b" sec-fetch-site sec-fetch-mode sec-fetch-dest sec-fetch-user sec-ch-ua sec-ch-ua-mobile sec-ch-ua-platform".split()
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
@@ -40,6 +48,7 @@ class Outgoing:
     classes: tuple[str, ...]  # the data class of each parameter
     scanned: Scanned | None
     stream: AsyncIterator[bytes] | None
+    beside: tuple[str, ...] = ()  # texts of the head that go on as they came; empty when there is no value to look for
 
     def values(self) -> list[Clear]:
         """Every value that must not leave, in the order in which ``tokenized`` wants the tokens back."""
@@ -49,15 +58,14 @@ class Outgoing:
 
     def tokenized(self, tokens: Sequence[str]) -> tuple[bytes, bytes | AsyncIterator[bytes] | None]:
         """Target and body with every value replaced; the echo guard has the last word. Raises Refused('body-echo')."""
-        searched = tokens[: len(self.parameters)]
-        target = _replace_parameters(self.target, self.parameters, searched)
+        hidden = [value.value for value, token in zip(self.values(), tokens, strict=True) if value.value != token]
+        others = self.scanned.others if self.scanned is not None else ()
+        if echo((*others, *self.beside), hidden):
+            raise Refused("body-echo")
+        target = _replace_parameters(self.target, self.parameters, tokens[: len(self.parameters)])
         if self.scanned is None:
             return target, self.stream
-        written = tokens[len(self.parameters) :]
-        hidden = [place.value for place, token in zip(self.scanned.places, written, strict=True) if place.value != token]
-        if echo(self.scanned, hidden):
-            raise Refused("body-echo")
-        return target, splice(self.scanned, written)
+        return target, splice(self.scanned, tokens[len(self.parameters) :])
 
 
 def _replace_parameters(target: str, parameters: Sequence[Parameter], tokens: Sequence[str]) -> bytes:
@@ -82,7 +90,17 @@ async def read_request(request: BaseRequest, decision: Decision) -> Outgoing:
         stream = _pieces(request, decision.limits) if request.body_exists else None
     else:
         scanned = await _read_record(request, declared, decision.limits)
-    return Outgoing(request.raw_path, tuple(p for p, _ in searched), tuple(cls for _, cls in searched), scanned, stream)
+    beside = _beside(request, decision) if searched or (scanned is not None and scanned.places) else ()
+    return Outgoing(request.raw_path, tuple(p for p, _ in searched), tuple(cls for _, cls in searched), scanned, stream, beside)
+
+
+def _beside(request: BaseRequest, decision: Decision) -> tuple[str, ...]:
+    """What the client chose freely in the head of this request, decoded: a value hidden in the body must not stand there (B-13, B-15)."""
+    raw = request.raw_path.partition("?")[0][1:].split("/")
+    chosen = [segment for segment, part in zip(raw, decision.route.segments, strict=False) if part is None]
+    chosen += [value.decode() for name, value in request.raw_headers if name.lower() not in _WITHOUT_VALUES]
+    clear = [parameter.value for parameter in decision.parameters if decision.route.query[parameter.name] == "clear"]
+    return (*clear, *(unquote_plus(text) if "%" in text or "+" in text else text for text in chosen))
 
 
 async def _read_record(request: BaseRequest, record: Record, limits: Limits) -> Scanned:
@@ -104,8 +122,12 @@ async def _read_record(request: BaseRequest, record: Record, limits: Limits) -> 
 
 
 def invite(request: BaseRequest) -> None:
-    """Answer ``Expect: 100-continue``: only now, when all that can be judged without the body has been judged (T-S4)."""
-    if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
+    """Answer ``Expect: 100-continue``: only now, when all that can be judged without the body has been judged (T-S4).
+
+    Never to HTTP/1.0, which knows no interim answers and would take it for the final one (RFC 9110 section 10.1.1).
+    """
+    expected = request.headers.get("Expect", "").lower() == "100-continue" and request.version == HttpVersion11
+    if expected and request.transport is not None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
@@ -143,9 +165,17 @@ async def _pieces(request: BaseRequest, limits: Limits) -> AsyncIterator[bytes]:
         raise Refused("request-framing") from None
 
 
-def scan_answer(body: bytes, record: Record, limits: Limits) -> Scanned:
-    """Find the declared places of an answer. Raises Refused('upstream-unreadable') for whatever is wrong with it."""
+def scan_answer(headers: Sequence[tuple[bytes, bytes]], body: bytes, record: Record, limits: Limits) -> Scanned:
+    """Find the declared places of an answer. Raises Refused('upstream-unreadable') for whatever is wrong with it.
+
+    Judged by its own headers (B-01): JSON that calls itself HTML would run what is revealed in it in the browser.
+    """
+    types = [value for name, value in headers if name.lower() == b"content-type"]
+    codings = [value.lower() for name, value in headers if name.lower() == b"content-encoding"]
     try:
+        check_media_type(types[0].decode("latin-1") if len(types) == 1 else None)
+        if any(coding != b"identity" for coding in codings):
+            raise Refused("content-coding")
         return scan(body, record, depth=limits.depth)
     except Refused as refused:
         raise Refused("upstream-unreadable") from refused

@@ -174,7 +174,7 @@ class Gateway:
         if not body or declared is None or 300 <= upstream.status < 400:
             return _bodiless(upstream, body, headers, trail)
         try:
-            scanned = scan_answer(body, declared, replace(decision.limits, body=ANSWER_LIMIT))
+            scanned = scan_answer(upstream.raw_headers, body, declared, replace(decision.limits, body=ANSWER_LIMIT))
         except Refused:
             if upstream.status < 400:
                 raise
@@ -242,6 +242,9 @@ class Gateway:
                 await self._vault.record(event)
             except Unavailable:
                 await asyncio.sleep(pause)
+            except Exception as error:  # the root of a task: the loop would print it, and its text may hold a value
+                _log.error("an event failed: %s at %s", type(error).__name__, place_of(error))
+                break
             else:
                 return
         _log.error("the end of exchange %s could not be recorded", event.exchange)

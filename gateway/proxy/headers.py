@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from gateway.policy.model import Route, Upstream
 from gateway.proxy.authorization import basic_credentials, from_file
-from gateway.proxy.location import public_location
+from gateway.proxy.location import public_links, public_location
 
 __all__ = ["Public", "basic_credentials", "inbound", "outbound"]
 
@@ -26,19 +26,29 @@ RawHeaders = Sequence[tuple[bytes, bytes]]
 _HOP = frozenset(b"connection keepalive te trailer trailers transferencoding upgrade http2settings contentlength expect host".split())
 # Who sent this, for whom, to where, and by which method: said by us or by nobody (T-I3). Beginnings of squeezed names.
 _IDENTITY = re.compile(
-    rb"(xforwarded|forwarded|xreal|trueclient|cfconnecting|cfip|xoriginal|xrewrite|clientcert|clientip|gateway|xrequestid"
-    rb"|xclient|xclustercl|xremote|remoteuser|remoteaddr|xssl|sslclient|xenvoy|fastlyclient|xazure|xappengine|xhost|xmethodover|xhttpmethod"
-    rb"|xproxy|proxy|xprovider|xaccel|xsendfile|forwardedfor|xarr)"
+    rb"(xforward|forwarded|xreal|trueclient|cfconnecting|cfip|cfpseudo|xorigina|xorigip|xrewrite|clientcert|clientip|gateway|xrequestid"
+    rb"|xclient|xclustercl|xremote|remote|xssl|sslclient|xtls|xenvoy|fastlyclient|xazure|xappengine|xhost|xmethodover|xhttpmethod"
+    rb"|xproxy|proxy|wlproxy|xprovider|xaccel|xsendfile|xarr|xscheme|xurlscheme|frontendhttps|xscriptname|scriptname|pathinfo|flyclient"
+    rb"|akamai|xakamai|incapclient|doconnecting|xauthrequest|xauthenticated|xwebauth|xgoogauthenticated|xamznoidc|xmsclient)"
 )
+# Addresses of pages: they hold what was searched for, in every request that the page makes (B-15). Only the site goes on.
+_REFERENCES = frozenset(b"referer referrer xreferer xreferrer hxcurrenturl pingfrom pingto contentlocation".split())
+_SITE = re.compile(rb"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?(?=[/?#]|\Z)", re.IGNORECASE)
 # They describe the bytes of a body that we change (T-B3).
 _OF_BODY = frozenset(b"contentmd5 digest reprdigest contentdigest wantdigest wantreprdigest wantcontentdigest".split())
 # A part, or "unchanged", of an answer that differs from role to role cannot be asked for.
 _CONDITIONS = frozenset(b"range ifrange ifnonematch ifmodifiedsince acceptencoding".split())
 # Of an answer: who works behind us, ways around us, and instructions meant for a proxy.
-_TALKATIVE = frozenset(b"server xpoweredby xaspnetversion xaspnetmvcversion via altsvc xruntime publickeypins".split())
+_TALKATIVE = frozenset(
+    b"server xpoweredby xaspnetversion xaspnetmvcversion via altsvc xruntime publickeypins refresh"
+    # Errors, and addresses of pages with them, to whom the suite names; and the sources of its pages, from where it is.
+    b" nel reportto reportingendpoints contentsecuritypolicyreportonly sourcemap xsourcemap".split()
+)
+# Beginnings. Which other sites' pages may read an answer is not the suite's to say: it does not know what will be revealed in it.
+_NOT_ITS_OWN = (b"proxy", b"xaccel", b"xsendfile", b"accesscontrol", b"timingalloworigin", b"forwarded", b"xforward", b"gateway")
 _OF_REWRITTEN = frozenset(
     b"etag digest contentmd5 reprdigest contentdigest acceptranges contentrange contentlength contentencoding"
-    b" cachecontrol expires age pragma".split()
+    b" expires age pragma surrogatecontrol edgecontrol xcontenttypeoptions".split()
 )
 
 
@@ -68,6 +78,11 @@ def outbound(raw_headers: RawHeaders, *, public: Public, route: Route, upstream:
             continue
         if (changed and squeezed in _OF_BODY) or (looked_into and squeezed in _CONDITIONS):
             continue
+        if squeezed in _REFERENCES:
+            site = _SITE.match(value)
+            if site is None:
+                continue
+            value = site[0] + b"/"
         kept.append((name, value))
     if looked_into:
         kept.append((b"Accept-Encoding", b"identity"))
@@ -117,20 +132,25 @@ def inbound(raw_headers: RawHeaders, *, rewritten: bool, upstream: Upstream, hos
         value = _text(raw_value)
         if squeezed in (b"location", b"contentlocation"):
             value = public_location(value, upstream, host)
+        elif squeezed == b"link":
+            value = public_links(value, upstream, host)
+            if not value:
+                continue
         elif squeezed == b"setcookie":
             value = _cookie(value)
         kept.append((raw_name.decode("ascii"), value))
     if rewritten:
         kept.append(("Cache-Control", "no-store"))  # a revealed value must not wait in a cache for the next role (T-B5)
+        kept.append(("X-Content-Type-Options", "nosniff"))  # it is data: a name that looks like a page or a script is none
     return kept
 
 
 @lru_cache(maxsize=4096)
 def _is_dropped_inbound(squeezed: bytes, rewritten: bool) -> bool:
-    if rewritten and squeezed in _OF_REWRITTEN:
+    if rewritten and (squeezed in _OF_REWRITTEN or squeezed.endswith(b"cachecontrol")):
         return True
     hop = squeezed in _HOP and squeezed != b"contentlength"  # a streamed answer keeps its length: the parser enforces it
-    return hop or squeezed in _TALKATIVE or squeezed == b"refresh" or squeezed.startswith((b"proxy", b"xaccel", b"xsendfile"))
+    return hop or squeezed in _TALKATIVE or squeezed.startswith(_NOT_ITS_OWN)
 
 
 def _text(value: bytes) -> str:

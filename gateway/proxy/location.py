@@ -14,6 +14,8 @@ from gateway.errors import Refused
 from gateway.policy.model import Upstream
 
 _USUAL = {"http": 80, "https": 443}
+# RFC 8288 section 3, without angle brackets in parameters: where one link ends and the next begins must not be a matter of opinion.
+_LINK = re.compile(r"<([^<>]*+)>((?:[ \t]*+;[ \t]*+[\w!#$%&'*+.^`|~-]++(?:=(?:[^\s\",;<>]++|\"[^\"<>\\]*+\"))?+)*+)[ \t]*+(?:,[ \t]*+|\Z)")
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")  # a blank or a backslash is read in two ways
 
 
@@ -40,6 +42,22 @@ def public_location(value: str, upstream: Upstream, host: str = "") -> str:
     if parts.scheme not in _USUAL or _is_internal(hostname):
         _refused()
     return value
+
+
+def public_links(value: str, upstream: Upstream, host: str = "") -> str:
+    """A Link header as a client may follow it; empty when one of its links leads behind us, or cannot be read."""
+    links: list[str] = []
+    at = 0
+    while at < len(value):
+        found = _LINK.match(value, at)
+        if found is None:
+            return ""
+        try:
+            links.append(f"<{public_location(found[1], upstream, host)}>{found[2]}")
+        except Refused:  # a hint, and no part of the answer: it is left out, the answer is not refused
+            return ""
+        at = found.end()
+    return ", ".join(links)
 
 
 def _on_upstream(parts: SplitResult, upstream: Upstream) -> str:

@@ -55,7 +55,6 @@ def test_ours_are_set_once():
         b"Cookie",
         b"User-Agent",
         b"Origin",
-        b"Referer",
         b"If-Match",
         b"traceparent",
         b"X-Suite",
@@ -65,6 +64,26 @@ def test_ours_are_set_once():
 @pytest.mark.parametrize("response", ["pass", RECORD])
 def test_the_rest_goes_on_as_it_came(name, response):
     assert (name, "Jörg".encode()) in out((b"Host", b"x"), (name, "Jörg".encode()), request=RECORD, response=response)
+
+
+REFERENCES = {
+    b"https://gateway.example/orders?name=Max+Mustermann": b"https://gateway.example/",
+    b"https://gateway.example:8443": b"https://gateway.example:8443/",
+    b"https://[2001:db8::7]:8443/Mustermann": b"https://[2001:db8::7]:8443/",
+    b"HTTPS://Gateway.Example#Mustermann": b"HTTPS://Gateway.Example/",
+    b"https://mustermann@gateway.example/": None,
+    b"https://gateway.example\\Mustermann": None,
+    b"/orders?name=Mustermann": None,
+    b"Mustermann": None,
+    b"": None,
+}
+
+
+@pytest.mark.parametrize("name", [b"Referer", b"referer", b"HX-Current-URL", b"Ping-From", b"Content-Location"])
+@pytest.mark.parametrize("value", REFERENCES)
+def test_tb15_of_a_pages_address_only_the_site_goes_on(name, value):
+    sent = dict(out((b"Host", b"x"), (name, value))).get(name)
+    assert sent == REFERENCES[value]
 
 
 FORGED = b"""
@@ -212,7 +231,8 @@ def test_an_answer_that_was_looked_into():
         b"Cache-Control Expires Age Pragma"
     ).split()
     headers = back(*((name, b"x") for name in gone), (b"Content-Type", b"application/json"), (b"X-Suite", b"1"))
-    assert headers == [("Server", "gateway"), ("Content-Type", "application/json"), ("X-Suite", "1"), ("Cache-Control", "no-store")]
+    ours = [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
+    assert headers == [("Server", "gateway"), ("Content-Type", "application/json"), ("X-Suite", "1"), *ours]
 
 
 def test_an_answer_that_is_passed_keeps_what_is_true_of_its_bytes():
@@ -237,7 +257,8 @@ def test_what_an_upstream_says_of_itself_or_of_ways_around_us_stays(name, rewrit
 
 
 def test_what_an_upstreams_connection_names_stays():
-    assert [name for name, _ in back((b"Connection", b"X-Hop"), (b"X-Hop", b"1"), (b"X-End", b"2"))] == ["Server", "X-End", "Cache-Control"]
+    kept = [name for name, _ in back((b"Connection", b"X-Hop"), (b"X-Hop", b"1"), (b"X-End", b"2"))]
+    assert kept == ["Server", "X-End", "Cache-Control", "X-Content-Type-Options"]
 
 
 @pytest.mark.parametrize(

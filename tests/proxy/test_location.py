@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import Refused
 from gateway.policy.model import Upstream
-from gateway.proxy.location import public_location
+from gateway.proxy.location import public_links, public_location
 
 PREFIXED = Upstream("https", "suite.internal", 443, "/musterstadt", None, "drop")
 PLAIN = Upstream("http", "127.0.0.1", 8081, "", None, "drop")
@@ -76,3 +76,27 @@ def test_the_inside_is_never_named(value):
     except Refused:
         return
     assert public.startswith("/") and not public.startswith("//")
+
+
+LINKS = {
+    "</musterstadt/orders?page=2>; rel=next": "</orders?page=2>; rel=next",
+    '<orders?page=1>; rel="prev", </musterstadt/orders?page=3>;rel=next': '<orders?page=1>; rel="prev", </orders?page=3>;rel=next',
+    "<https://example.org/licence>; rel=license": "<https://example.org/licence>; rel=license",
+    "</musterstadt/style.css>; rel=preload; as=style; crossorigin": "</style.css>; rel=preload; as=style; crossorigin",
+    "</berlin/orders>; rel=next": "",
+    "<https://suite.internal:8080/orders>; rel=next": "",
+    '</musterstadt/a>; title="a, </berlin/b>"': "",
+    "/musterstadt/orders": "",
+    "</musterstadt/orders": "",
+    "": "",
+}
+
+
+@pytest.mark.parametrize("value", LINKS)
+def test_tb15_links_are_mapped_or_left_out(value):
+    assert public_links(value, PREFIXED, HOST) == LINKS[value]
+
+
+@given(st.text(alphabet='<>;,=" \t/ab', max_size=60))
+def test_links_of_any_shape_never_raise(value):
+    public_links(value, PLAIN, HOST)
