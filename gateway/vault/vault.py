@@ -106,7 +106,9 @@ class LocalVault:
     async def record(self, event: Event) -> None:
         begun = self._open.get(event.exchange)
         # Who, where and on which route is what the vault itself wrote at the beginning: a worker may say anything by now.
-        self._audit.write(event.kind, {**_fields(event), **(_facts(begun) if begun is not None else {})})
+        # So is whether it began: the worker does not learn that of an exchange whose values the vault itself refused.
+        kind = "end" if begun is not None and event.kind == "refused" else event.kind
+        self._audit.write(kind, {**_fields(event), **(_facts(begun) if begun is not None else {})})
         self._open.pop(event.exchange, None)  # not before: until then it can still be ended by ``abandon``
 
     # -- for the process that runs it
