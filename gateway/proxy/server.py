@@ -28,6 +28,7 @@ __all__ = ["GatewayServer", "check_framing", "peer_of"]
 #: The only thing we say of ourselves. A version would tell which hole to try.
 BANNER = "gateway"
 HEAD_DEADLINE = 10.0  # seconds from the first byte of a head to its last (T-D6)
+WRITE_DEADLINE = 60.0  # seconds that a client may take nothing of an answer that waits for it (T-D6)
 KEEP_ALIVE = 75.0  # seconds a connection may be silent
 LINGER = 5.0  # seconds that the rest of a refused body may take, so that the client gets to read the answer
 
@@ -61,13 +62,14 @@ def check_framing(request: BaseRequest) -> None:
 class Connection(RequestHandler):
     """One client's connection. ``on_lost`` is called once, when it is gone."""
 
-    __slots__ = ("_gateway", "_head_timer", "_on_lost")
+    __slots__ = ("_gateway", "_head_timer", "_on_lost", "_write_timer")
 
     def __init__(self, server: GatewayServer, on_lost: Callable[[], None], **settings: Any) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **settings)
         self._gateway = server
         self._on_lost = on_lost
         self._head_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._gateway.remember(self)  # only now: a protocol whose handshake fails is made, but never connected or lost
@@ -75,6 +77,7 @@ class Connection(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._stop_timer()
+        self._stop_write_timer()
         super().connection_lost(exc)
         self._gateway.forget(self)
         self._on_lost()
@@ -87,6 +90,16 @@ class Connection(RequestHandler):
             self._stop_timer()
         elif waiting and data and self._head_timer is None:
             self._head_timer = self._loop.call_later(self._gateway.head_deadline, self._head_is_late)
+
+    def pause_writing(self) -> None:
+        """Called when more waits for the client than the transport likes to hold; costs nothing while clients read."""
+        super().pause_writing()
+        self._stop_write_timer()
+        self._write_timer = self._loop.call_later(self._gateway.write_deadline, self._reader_is_gone)
+
+    def resume_writing(self) -> None:
+        self._stop_write_timer()
+        super().resume_writing()
 
     def end_if_idle(self) -> None:
         if not self._request_in_progress and not self._messages:
@@ -140,6 +153,17 @@ class Connection(RequestHandler):
         self._gateway.on_malformed("request-timeout", address_of(self.peername))
         self.force_close()
 
+    def _reader_is_gone(self) -> None:
+        self._write_timer = None
+        self._gateway.on_malformed("client-gone", address_of(self.peername))
+        if self.transport is not None:
+            self.transport.abort()  # not closed: that would wait for what the client does not take
+
+    def _stop_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
     def _stop_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
@@ -159,11 +183,13 @@ class GatewayServer(web.Server):
         *,
         on_malformed: Callable[[str, str], None],
         head_deadline: float = HEAD_DEADLINE,
+        write_deadline: float = WRITE_DEADLINE,
         keep_alive: float = KEEP_ALIVE,
     ) -> None:
         super().__init__(handler, handler_cancellation=False)
         self.on_malformed = on_malformed
         self.head_deadline = head_deadline
+        self.write_deadline = write_deadline
         self.draining = False
         self._live: set[Connection] = set()
         self._gone = asyncio.Event()
