@@ -15,6 +15,10 @@ from gateway.cipher.primitives import wipe
 from gateway.cipher.values import ClassKeys
 from gateway.errors import Unavailable
 
+#: Passwords that one customer's users are recognised by. One password has many spellings, and this memory is locked and everybody's;
+#: who is forgotten pays for another Argon2.
+MOST_RECOGNISED = 10_000
+
 
 class OpenCustomer:
     """Owns ``token`` from now on, and wipes it."""
@@ -48,6 +52,8 @@ class OpenCustomer:
     def remember(self, proof: bytes, slots: Identity) -> None:
         """``slots`` is the keyslot file as it was *before* the password was checked: a later change makes us check again."""
         self._recognised = {known: each for known, each in self._recognised.items() if each == slots}
+        if len(self._recognised) >= MOST_RECOGNISED:
+            self._recognised.clear()
         self._recognised[proof] = slots
 
     def recognises(self, proof: bytes) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from gateway.errors import Unavailable
-from gateway.vault.interface import AtRest, Clear, Event, Exchange, Session, Vault
+from gateway.vault.interface import AtRest, Clear, Event, Exchange, Session, Vault, Word
 from gateway.wire import Connection, Handler, Link
 
 #: Exchanges of one worker that may be open at once: beyond any load of ours, and far from what the vault takes in all.
@@ -19,10 +19,10 @@ MOST_BEGUN = 20_000
 
 
 class _OpenSession(msgspec.Struct, frozen=True, array_like=True):
-    customer: str
+    customer: Word
     user: str
     password: str
-    address: str
+    address: Word
 
 
 class _Tokenize(msgspec.Struct, frozen=True, array_like=True):

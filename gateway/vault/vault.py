@@ -28,6 +28,8 @@ from gateway.vault.tokenizing import Tokenizing
 
 #: Exchanges that may be open at once. Each has a connection of its own in some worker, so this is far beyond any load.
 MOST_OPEN = 100_000
+#: How much of a user name failures are counted under: one more than any user has, so that long ones fill no memory and meet nobody.
+LONGEST_NAME = 129
 HIDDEN = "***"  # what stands for a clear value from before the gateway, to a role that may not see its class
 
 _log = logging.getLogger("gateway.vault")
@@ -62,18 +64,19 @@ class LocalVault:
     # -- interface.Vault
 
     async def open_session(self, customer: str, user: str, password: str, address: str) -> Session:
-        self._throttle.check(customer, user, address)
+        named = user[:LONGEST_NAME]
+        self._throttle.check(customer, named, address)
         try:
             await self._cipher.unlock(customer, user, password)  # also for a name that no policy knows: it takes the same time
         except Refused as refused:
             if refused.reason == "password-wrong":
-                self._throttle.failed(customer, user, address)
+                self._throttle.failed(customer, named, address)
             raise
         role = self._policies().role_of(customer, user)
         if role is None:
-            self._throttle.failed(customer, user, address)
+            self._throttle.failed(customer, named, address)
             raise Refused("password-wrong")
-        self._throttle.succeeded(customer, user, address)
+        self._throttle.succeeded(customer, named, address)
         return self._handles.issue(customer, user, role.name)
 
     async def tokenize(self, session: bytes, exchange: Exchange, items: Sequence[Clear]) -> list[str]:
