@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from gateway.demo.claims import ClaimFailed, Claims
-from gateway.demo.environment import Environment
+from gateway.demo.environment import DidNotStart, Environment
 from gateway.demo.story import tell
 
 
@@ -23,8 +23,9 @@ def run_demo(*, stay: bool, folder: Path | None) -> int:
     console = Console()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the processes below are ended, not left behind
     with tempfile.TemporaryDirectory(prefix="gateway-demo-") as temporary:
-        environment = Environment.build(folder or Path(temporary), console)
+        environment = None
         try:
+            environment = Environment.build(folder or Path(temporary), console)
             environment.start()
             tell(environment, Claims(console), console)
             if stay:
@@ -32,9 +33,13 @@ def run_demo(*, stay: bool, folder: Path | None) -> int:
         except ClaimFailed as failed:
             console.print(f"\n[bold red]This claim does not hold:[/] {failed}")
             return 1
+        except DidNotStart as failed:
+            console.print(str(failed), markup=False, highlight=False)
+            return 1
         except KeyboardInterrupt:
             return 130
         finally:
-            environment.stop()
+            if environment is not None:
+                environment.stop()
     console.print("\n[bold green]Every claim above was checked and holds.[/]")
     return 0

@@ -45,6 +45,10 @@ class Access:
     suite_database: Path
 
 
+class DidNotStart(Exception):
+    """One of the processes; the text is what it said."""
+
+
 class Environment:
     """Built in an empty folder, started, used, stopped."""
 
@@ -145,7 +149,9 @@ class Environment:
         line = process.stdout.readline()
         if not line:
             process.wait()
-            raise RuntimeError(f"{name} did not start; see what it says:\n{log.read_text()}")
+            process.stdout.close()
+            self._running.remove(process)
+            raise DidNotStart(f"{name} did not start; this is what it says:\n{log.read_text()}")
         return dict(json.loads(line))
 
     def stop(self) -> None:

@@ -1,0 +1,157 @@
+"""What changes in a message: a record and tokens in, bytes out; and every body that is not what was declared is refused."""
+
+import asyncio
+import json
+from unittest import mock
+
+import pytest
+from aiohttp import StreamReader
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.test_utils import make_mocked_request
+from aiohttp.web_protocol import RequestPayloadError
+
+from gateway.body.selector import compile_record
+from gateway.errors import Refused
+from gateway.policy.decide import Decision
+from gateway.policy.model import Limits, Role, Route
+from gateway.policy.path import canonical
+from gateway.proxy import bodies
+from gateway.proxy.bodies import at_rest, read_request, restored, scan_answer
+
+RECORD = compile_record("order", {"household.name": "name", "notes[*]": "note"}, ["id", "city"], {}, unlisted="refuse")
+JSON = {"Content-Type": "application/json", "Host": "gateway.example"}
+ORDER = b'{"id": 1.50, "household": {"name": "Max Mustermann"}, "notes": ["Hund im Garten"] }'
+
+
+async def requested(body=ORDER, *, target="/orders", headers=JSON, declared=RECORD, query=None, limits=None, pieces=1):
+    """``read_request`` on a request whose body comes in so many pieces; None is a request without one."""
+    payload = None
+    if body is not None:
+        payload = StreamReader(mock.create_autospec(BaseProtocol, spec_set=True, instance=True), 2**16, loop=asyncio.get_running_loop())
+        size = max(1, -(-len(body) // pieces))
+        for start in range(0, len(body), size):
+            payload.feed_data(body[start : start + size])
+        payload.feed_eof()
+    options = {} if payload is None else {"payload": payload}
+    request = make_mocked_request("POST", target, headers=headers, **options)
+    route = Route("POST", "/orders", ("orders",), frozenset({"dispatcher"}), query or {}, declared, None)
+    return await read_request(request, Decision(route, Role("dispatcher"), canonical(target).parameters, limits or Limits()))
+
+
+def tokens(outgoing):
+    return [f"<{item.data_class}{at}>" for at, item in enumerate(outgoing.values())]
+
+
+@pytest.mark.parametrize("pieces", [1, 2, len(ORDER)])
+async def test_only_the_declared_values_change_and_every_other_byte_stays(pieces):
+    outgoing = await requested(pieces=pieces)
+    assert [(item.data_class, item.value, item.search) for item in outgoing.values()] == [
+        ("name", "Max Mustermann", False),
+        ("note", "Hund im Garten", False),
+    ]
+    target, body = outgoing.tokenized(tokens(outgoing))
+    assert target == b"/orders"
+    assert body == ORDER.replace(b"Max Mustermann", b"<name0>").replace(b"Hund im Garten", b"<note1>")
+
+
+async def test_parameters_come_first_and_their_tokens_are_encoded():
+    query = {"name": "name", "page": "clear", "note": "note"}
+    outgoing = await requested(target="/orders?page=2&name=Max+M%C3%BCller&note=a&x=", query={**query, "x": "clear"})
+    assert [(item.data_class, item.value, item.search) for item in outgoing.values()][:2] == [
+        ("name", "Max Müller", True),
+        ("note", "a", True),
+    ]
+    target, body = outgoing.tokenized(["8š&5=»#?/%+", "t", "n", "h"])
+    assert target == b"/orders?page=2&name=8%C5%A1%265%3D%C2%BB%23%3F%2F%25%2B&note=t&x="
+    assert canonical(target.decode()).parameters[1].value == "8š&5=»#?/%+"
+    assert json.loads(body)["household"]["name"] == "n"
+
+
+@pytest.mark.parametrize(
+    ("reason", "how"),
+    [
+        ("body-missing", {"body": None}),
+        ("body-missing", {"body": b""}),
+        ("body-not-declared", {"declared": None}),
+        ("media-type", {"headers": {**JSON, "Content-Type": "text/html"}}),
+        ("media-type", {"headers": {"Host": "gateway.example"}}),
+        ("content-coding", {"headers": {**JSON, "Content-Encoding": "br"}}),
+        ("body-too-large", {"limits": Limits(body=len(ORDER) - 1)}),
+        ("body-too-large", {"limits": Limits(body=10), "pieces": len(ORDER)}),
+        ("body-too-large", {"headers": {**JSON, "Content-Length": "2000000"}}),
+        ("body-too-deep", {"body": b'{"id": [[[["x"]]]]}', "limits": Limits(depth=3)}),
+        ("body-not-json", {"body": b"{}x"}),
+        ("body-field-unlisted", {"body": b'{"birthday": 1}'}),
+    ],
+)
+async def test_what_is_not_what_was_declared_is_refused(reason, how):
+    with pytest.raises(Refused, match=f"^{reason}$"):
+        await requested(**how)
+
+
+async def test_a_body_that_stays_out_is_a_timeout(monkeypatch):
+    monkeypatch.setattr(bodies, "BODY_DEADLINE", 0.01)
+    payload = StreamReader(mock.create_autospec(BaseProtocol, spec_set=True, instance=True), 2**16, loop=asyncio.get_running_loop())
+    payload.feed_data(b'{"id"')
+    request = make_mocked_request("POST", "/orders", headers=JSON, payload=payload)
+    route = Route("POST", "/orders", ("orders",), frozenset(), {}, RECORD, None)
+    with pytest.raises(Refused, match="request-timeout"):
+        await read_request(request, Decision(route, Role("dispatcher"), (), Limits()))
+
+
+@pytest.mark.parametrize("declared", [RECORD, "pass"])
+async def test_a_body_that_breaks_off_is_no_body(declared):
+    """T-S4: what came of it must not count as all of it."""
+    payload = StreamReader(mock.create_autospec(BaseProtocol, spec_set=True, instance=True), 2**16, loop=asyncio.get_running_loop())
+    payload.set_exception(RequestPayloadError("broken off"))
+    request = make_mocked_request("POST", "/orders", headers=JSON, payload=payload)
+    route = Route("POST", "/orders", ("orders",), frozenset(), {}, declared, None)
+    with pytest.raises(Refused, match="request-framing"):
+        outgoing = await read_request(request, Decision(route, Role("dispatcher"), (), Limits()))
+        async for _ in outgoing.tokenized([])[1]:
+            pass
+
+
+async def test_a_value_that_also_stands_where_it_would_stay_is_refused():
+    """B-13: hidden in one place and readable in the next is not hidden."""
+    outgoing = await requested(b'{"id": 1, "city": "bei Max Mustermann", "household": {"name": "Max Mustermann"}}')
+    with pytest.raises(Refused, match="body-echo"):
+        outgoing.tokenized(["<token>"])
+
+
+async def test_pass_is_streamed_within_its_limit():
+    outgoing = await requested(b"x" * 1000, declared="pass", headers={"Host": "gateway.example"}, pieces=10)
+    assert outgoing.values() == []
+    assert b"".join([piece async for piece in outgoing.tokenized([])[1]]) == b"x" * 1000
+    outgoing = await requested(b"x" * 1000, declared="pass", limits=Limits(body=999), pieces=10)
+    with pytest.raises(Refused, match="body-too-large"):
+        [piece async for piece in outgoing.tokenized([])[1]]
+
+
+ANSWER = [(b"Content-Type", b"application/json")]
+
+
+def test_an_answer_is_restored_in_its_declared_places_only():
+    body = b'{"id": 1, "household": {"name": "8\xc5\xa1l5"}, "notes": ["a", "b"]}'
+    scanned = scan_answer(ANSWER, body, RECORD, Limits())
+    assert [(item.data_class, item.text) for item in at_rest(scanned)] == [("name", "8šl5"), ("note", "a"), ("note", "b")]
+    assert restored(scanned, ["8šl5", "a", "b"]) == body  # what this role sees as it is costs no byte
+    assert json.loads(restored(scanned, ['Max "M"', "a", "ö"])) == {"id": 1, "household": {"name": 'Max "M"'}, "notes": ["a", "ö"]}
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        (ANSWER, b"{"),
+        (ANSWER, b'{"id": 1, "id": 2}'),
+        (ANSWER, b'{"else": 1}'),
+        (ANSWER, b"[]"),
+        (ANSWER, b'{"id": "\xff"}'),
+        ([(b"Content-Type", b"text/html")], b'{"id": 1}'),
+        ([], b'{"id": 1}'),
+        ([*ANSWER, (b"Content-Encoding", b"gzip")], b'{"id": 1}'),
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_never_passed_as_it_is(headers, body):
+    with pytest.raises(Refused, match="upstream-unreadable"):
+        scan_answer(headers, body, RECORD, Limits())
