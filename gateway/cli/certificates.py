@@ -80,7 +80,6 @@ def list_(config_path: Path, customer: str, as_json: bool) -> None:
 def revoke(config_path: Path, customer: str, serial: str, as_json: bool) -> None:
     """Revoke a certificate of CUSTOMER; live connections notice within two seconds."""
     config = load_config(config_path)
-    setup.policy_file(config, customer)
-    record_revocation(config.authority_dir(customer) / LEDGER_FILE, serial)
+    record_revocation(setup.ledger_of(config, customer), serial)
     note(config, customer=customer, reason="certificate-revoked")
     done(f"{serial} is revoked.", {"serial": serial, "revoked": True}, as_json=as_json)

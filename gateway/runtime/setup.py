@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.ca.authority import Authority, create_authority, load_authority
+from gateway.ca.authority import LEDGER_FILE, Authority, create_authority, load_authority
 from gateway.ca.bundle import FILE_NAME, Bundle, write_bundle
 from gateway.ca.server import ServerFiles, create_server_certificate
 from gateway.cipher.credentials import Credential, generate_password
@@ -211,6 +211,14 @@ def issue_certificate(config: Config, operator: OperatorKey, customer: str, labe
 def open_authority(config: Config, operator: OperatorKey, customer: str) -> Authority:
     policy_file(config, customer)
     return load_authority(config.authority_dir(customer), authority_password(operator, customer))
+
+
+def ledger_of(config: Config, customer: str) -> Path:
+    """Asks no policy: a certificate must be revocable also while another customer's file has a mistake (T-M2)."""
+    path = config.authority_dir(customer) / LEDGER_FILE
+    if not NAME.fullmatch(customer) or not path.exists():
+        policy_file(config, customer)
+    return path
 
 
 def keys_of(config: Config, operator: OperatorKey, customer: str) -> CustomerKeys:

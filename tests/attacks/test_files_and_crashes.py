@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cryptography import x509
 
+from gateway.ca.ledger import Ledger
 from gateway.cipher import credentials
 from gateway.cipher.customers import CustomerKeys
 from gateway.cipher.primitives import Argon2Parameters
@@ -188,6 +190,17 @@ def test_a_failed_edit_takes_back_nothing_that_somebody_else_wrote(folder, monke
     with pytest.raises(Unavailable):
         setup.add_user(folder.config, folder.operator, CUSTOMER, "jens", "dispatcher", folder.maria)
     assert "security team" in folder.policy.read_text()
+
+
+def test_tm2_a_certificate_can_be_revoked_while_another_customers_policy_is_broken(folder):
+    folder.add(NEW)
+    bundle = setup.issue_certificate(folder.config, folder.operator, CUSTOMER, "import", folder.path / "out")
+    serial = f"{x509.load_pem_x509_certificate(bundle.certificate.read_bytes()).serial_number:x}"
+    (folder.config.policies / "customers" / f"{NEW}.yaml").write_text("customer: [half edited")
+    assert run("cert", "revoke", CUSTOMER, serial, "--config", folder.path / "config.yaml").returncode == 0
+    assert Ledger.load(setup.ledger_of(folder.config, CUSTOMER)).by_serial(serial).revoked is not None
+    for name in ("niemand", "../customers", ""):
+        assert run("cert", "revoke", name, serial, "--config", folder.path / "config.yaml").returncode == 78
 
 
 # -- killed at any moment
