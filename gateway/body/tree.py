@@ -62,9 +62,10 @@ UNLISTED = Node("unlisted")
 
 
 def fold(name: str) -> str:
-    """What different spellings of a name have in common: case, compatibility forms, blanks and invisible characters."""
-    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    return "".join(c for c in plain if not c.isspace() and unicodedata.category(c) != "Cf")
+    """What different spellings of a name have in common: case, compatibility forms, blanks, invisible characters; and its end, for
+    whoever reads strings as C does, at NUL."""
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name.partition("\0")[0]).casefold())
+    return "".join(c for c in plain if not c.isspace() and unicodedata.category(c) not in ("Cf", "Cc"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,16 +27,19 @@ def build_snapshot(config: Config, policies: PolicySet | None = None) -> Snapsho
     return Snapshot(policies, trust, frozenset(name.lower() for name in config.hostnames), tls)
 
 
-def watched_files(path: Path, policies: PolicySet) -> Iterator[Path]:
+def watched_files(path: Path, policies: PolicySet, last_good: Config | None = None) -> Iterator[Path]:
     """Every file that ``build_snapshot`` reads. ``policies``: the current ones, which name customers' own authorities and CRLs.
 
-    Never raises: a configuration with a mistake in it is one more file that changed, and no reason to end.
+    Never raises: a configuration with a mistake in it is one more file that changed, and no reason to end. The files of ``last_good``
+    are watched meanwhile: a revocation must bite whoever is editing what (T-M2).
     """
     yield path
     try:
         config = load_config(path)
     except ConfigurationError:
-        return
+        if last_good is None:
+            return
+        config = last_good
     yield config.certificate
     yield config.private_key
     yield from policy_files(config)

@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from gateway.config import Config, load_config
@@ -105,7 +106,8 @@ async def main(path: Path, startup: Startup, stop: asyncio.Event, reload: asynci
         await listener.start()
         _announce(config, startup, sock)
         reporting = asyncio.create_task(worker.report_closed(stop))
-        await watch(lambda: watched_files(path, worker.snapshot.policies), lambda: _swap_all(worker, swap_vault), reload, stop, seen=seen)
+        files = partial(watched_files, path, last_good=config)
+        await watch(lambda: files(worker.snapshot.policies), lambda: _swap_all(worker, swap_vault), reload, stop, seen=seen)
         await listener.stop()
         await worker.server.shutdown(DRAIN)
         await reporting

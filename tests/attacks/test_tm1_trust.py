@@ -127,27 +127,27 @@ def second_certificate(environment, tmp_path):
     return bundle, lambda: record_revocation(ledger, f"{serial:x}")
 
 
-@pytest.mark.parametrize("policies", ["good", "being edited"])
+@pytest.mark.parametrize("edited", ["", "policies/planning_suite.yaml", "config.yaml"])
 def test_tm2_a_revoked_certificate_is_out_also_on_a_connection_that_lives(
-    attacker, suite, environment, policies, eventually, second_certificate
+    attacker, suite, environment, edited, eventually, second_certificate
 ):
-    """Also while a policy has a mistake in it: whoever keeps a reload from working must not keep a thief in."""
+    """Also while a file has a mistake in it: whoever keeps a reload from working must not keep a thief in."""
     bundle, revoke = second_certificate
     context = attacker.context(certificate=False)
     context.load_cert_chain(str(bundle.certificate), str(bundle.private_key))
     eventually(lambda: status(attacker, attacker.connect(context=context), OTHER) == 200)
     line = attacker.connect(context=context)
     assert status(attacker, line, OTHER) == 200
-    policy = environment.config_file.parent / "policies" / "planning_suite.yaml"
-    text = policy.read_text()
+    file = environment.config_file.parent / (edited or "config.yaml")
+    text = file.read_text()
     try:
-        if policies == "being edited":
+        if edited:
             seen = (environment.logs / "gateway.log").read_text().count("not reloaded")
-            policy.write_text(text + "\n  : half a line")
+            file.write_text(text + "\n  : half a line")
             eventually(lambda: (environment.logs / "gateway.log").read_text().count("not reloaded") >= seen + 3)
         revoke()
         eventually(lambda: status(attacker, line, OTHER) == 403, 5)
         assert status(attacker, attacker.connect(context=context), OTHER) == 403
         assert status(attacker, attacker.connect(), OTHER) == 200  # the other one of this customer goes on
     finally:
-        policy.write_text(text)
+        file.write_text(text)

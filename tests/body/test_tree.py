@@ -19,6 +19,9 @@ from gateway.body.tree import CLEAR, UNLISTED, Clash, Draft, Freezer, Node, Step
         ("name", "na\u00adme"),
         ("name", " na me\t"),
         ("file", "ﬁle"),
+        ("name", "name\0"),
+        ("name", "name\0x"),
+        ("name", "na\x7fme"),
     ],
 )
 def test_spellings_of_one_name(one: str, other: str) -> None:

@@ -53,6 +53,8 @@ def test_customers_own_authorities_and_revocation_lists_are_watched(folder):
 
 
 def test_y03_a_configuration_with_a_mistake_is_a_change_and_no_end(folder):
-    policies = load_policies(folder.config)
+    config, policies = folder.config, load_policies(folder.config)
+    before = set(watched_files(folder.config_file, policies))
     folder.config_file.write_text("listen: [")
+    assert set(watched_files(folder.config_file, policies, config)) == before  # T-M2: a revocation is noticed all the same
     assert list(watched_files(folder.config_file, policies)) == [folder.config_file]
