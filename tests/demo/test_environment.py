@@ -84,8 +84,8 @@ def test_what_does_not_start_is_said_without_a_traceback(tmp_path, monkeypatch, 
 
 def test_a_folder_that_is_in_use_is_refused(tmp_path):
     (tmp_path / "run" / "logs").mkdir(parents=True)
-    ended = subprocess.run([sys.executable, "-m", "gateway", "demo", "--folder", tmp_path / "run"], capture_output=True, text=True, cwd=tmp_path,
-                           env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
+    command = [sys.executable, "-m", "gateway", "demo", "--folder", tmp_path / "run"]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
 
