@@ -43,6 +43,7 @@ class _Child:
     environment: dict[str, str] = field(default_factory=dict)
     process: asyncio.subprocess.Process | None = None
     was_ready: bool = False
+    served: bool = False  # this time
     serving: bool = False  # the process of this moment, not one before it
 
 
@@ -107,16 +108,15 @@ class Supervisor:
 
         Which is when it ended by itself before it ever served; one that was killed meanwhile is no reason to give up.
         """
-        loop = asyncio.get_running_loop()
         attempt = 0
         while True:
-            began = loop.time()
+            child.served = False
             code = await self._once(child, ready)
             if self._stopping.is_set():
                 return 0
             if code >= 0 and not child.was_ready:
                 return code or FAILED
-            attempt = 0 if loop.time() - began > 10 else attempt + 1
+            attempt = 0 if child.served else attempt + 1  # every second without the vault is a second of 503
             _log.error("%s ended with %d and is started again", child.role, code)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), BACKOFF[min(attempt, len(BACKOFF) - 1)])
@@ -155,7 +155,7 @@ class Supervisor:
         def told() -> None:
             loop.remove_reader(reading)
             if os.read(reading, 1):
-                child.was_ready = child.serving = True
+                child.was_ready = child.served = child.serving = True
                 ready.set()
 
         loop.add_reader(reading, told)
