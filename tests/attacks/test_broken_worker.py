@@ -146,7 +146,7 @@ async def test_it_cannot_end_what_another_worker_began(house, workers):
 
 async def test_it_cannot_take_over_an_exchange_and_vanish(house, workers):
     """``tokenize`` for a foreign exchange used to be enough to have it ended when the worker went away."""
-    vault, session, exchange = await begun_by(workers[0], house)
+    _, session, exchange = await begun_by(workers[0], house)
     with pytest.raises(Unavailable):
         await RemoteVault(workers[1]).tokenize(session.handle, exchange, [])
     workers[1].close()

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cipher.primitives import Argon2Parameters
+from gateway.cipher.providers import FileOperatorKey
 from gateway.cli import main
 from gateway.config import Config, load_config
 from gateway.runtime import setup
 from gateway.runtime.keys import open_operator_key
 
+CHEAP = Argon2Parameters(memory=8, iterations=1, lanes=1)
 PASSPHRASE = "Tresor im Keller, zweimal abschließen"
 CUSTOMER = "stadtwerke_musterstadt"
 
@@ -47,6 +50,9 @@ def made(tmp_path_factory) -> Folder:
     """Made once, because Argon2 is meant to be slow; copied for each test."""
     path = tmp_path_factory.mktemp("made") / "gateway"
     setup.init(path, ["gateway.example", "127.0.0.1"], PASSPHRASE)
+    # The same kind of file, at a cost that a hundred commands can pay; the real cost is paid in tests/e2e.
+    (path / "certs" / "operator.key").unlink()
+    FileOperatorKey.create(path / "certs" / "operator.key", PASSPHRASE, CHEAP)
     config = load_config(path / "config.yaml")
     operator = open_operator_key(config, PASSPHRASE.encode())
     new = setup.add_customer(config, operator, CUSTOMER, api="planning_suite", upstream="http://127.0.0.1:9/musterstadt", ca=None,

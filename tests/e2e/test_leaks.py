@@ -7,7 +7,11 @@ PLANTED = ["Eulalia Bierwagen", "Kuckucksweg 999", "0351 98765432", "eulalia@bie
 
 def test_o01_planted_values_are_found_nowhere(gateway):
     name, street, phone, email, note = PLANTED
-    planted = {**ORDERS[0], "household": {**ORDERS[0]["household"], "name": name, "street": street, "phone": phone, "email": email}, "notes": [note]}
+    planted = {
+        **ORDERS[0],
+        "household": {**ORDERS[0]["household"], "name": name, "street": street, "phone": phone, "email": email},
+        "notes": [note],
+    }
     importer, maria = gateway.client(OURS, "import_job"), gateway.client(OURS, "maria")
     created = importer.send("POST", "/orders", planted).json()
     assert maria.send("GET", f"/orders/{created['id']}").json()["household"]["name"] == name

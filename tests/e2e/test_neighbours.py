@@ -68,6 +68,17 @@ def test_plain_http_gets_nothing(gateway):
 @pytest.mark.parametrize(("version", "works"), [("-tls1_3", True), ("-tls1_2", True), ("-tls1_1", False)])
 def test_openssl_negotiates_only_modern_versions(gateway, version, works):
     port = gateway.url.rpartition(":")[2]
-    probe = run("openssl", "s_client", version, "-cipher", "DEFAULT@SECLEVEL=0", "-connect", f"127.0.0.1:{port}", "-CAfile", gateway.authority, input=b"")
+    probe = run(
+        "openssl",
+        "s_client",
+        version,
+        "-cipher",
+        "DEFAULT@SECLEVEL=0",
+        "-connect",
+        f"127.0.0.1:{port}",
+        "-CAfile",
+        gateway.authority,
+        input=b"",
+    )
     assert (b"Cipher is (NONE)" not in probe.stdout) is works
     assert not works or (b"Verify return code: 0 (ok)" in probe.stdout and b"Compression: NONE" in probe.stdout)

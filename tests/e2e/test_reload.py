@@ -62,8 +62,22 @@ def test_customers_users_and_certificates_on_a_running_gateway(own_gateway, tmp_
 
     # A user, allowed by another user of that customer.
     credential.write_text(access.passwords["maria"] + "\n")
-    added = cli(own_gateway, "user", "add", OURS, "lena", "--role", "dispatcher", "--authorised-by", "maria", "--credential-file", str(credential),
-                *config, *passphrase, "--json")  # fmt: skip
+    added = cli(
+        own_gateway,
+        "user",
+        "add",
+        OURS,
+        "lena",
+        "--role",
+        "dispatcher",
+        "--authorised-by",
+        "maria",
+        "--credential-file",
+        str(credential),
+        *config,
+        *passphrase,
+        "--json",
+    )
     assert added.returncode == 0, added.stderr
     lena = replace(own_gateway.client(OURS, "maria"), user="lena", password=json.loads(added.stdout)["password"])
     eventually(lambda: lena.send("GET", "/orders").status == 200)
@@ -76,8 +90,21 @@ def test_customers_users_and_certificates_on_a_running_gateway(own_gateway, tmp_
 
     # A wrong credential writes nothing.
     credential.write_text("wrong wrong wrong")
-    refused = cli(own_gateway, "user", "add", OURS, "eve", "--role", "dispatcher", "--authorised-by", "maria", "--credential-file", str(credential),
-                  *config, *passphrase)  # fmt: skip
+    refused = cli(
+        own_gateway,
+        "user",
+        "add",
+        OURS,
+        "eve",
+        "--role",
+        "dispatcher",
+        "--authorised-by",
+        "maria",
+        "--credential-file",
+        str(credential),
+        *config,
+        *passphrase,
+    )
     assert refused.returncode == 1
     assert "eve" not in (own_gateway.config_file.parent / "policies" / "customers" / f"{OURS}.yaml").read_text()
 
@@ -93,8 +120,21 @@ def test_customers_users_and_certificates_on_a_running_gateway(own_gateway, tmp_
     assert own_gateway.client(OURS, "maria").send("GET", "/orders").status == 200
 
     # A whole customer.
-    new = cli(own_gateway, "customer", "add", "neukunde", "--upstream", access.upstream.replace("musterstadt", "neukunde"), "--network", "127.0.0.3/32",
-              "--user", "eva:dispatcher", *config, *passphrase, "--json")  # fmt: skip
+    new = cli(
+        own_gateway,
+        "customer",
+        "add",
+        "neukunde",
+        "--upstream",
+        access.upstream.replace("musterstadt", "neukunde"),
+        "--network",
+        "127.0.0.3/32",
+        "--user",
+        "eva:dispatcher",
+        *config,
+        *passphrase,
+        "--json",
+    )
     assert new.returncode == 0, new.stderr
     assert len(json.loads(new.stdout)["recovery_code"]) > 20
 

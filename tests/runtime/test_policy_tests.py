@@ -29,7 +29,7 @@ EXAMPLES = {
     "{as: importer, send: {POST /orders: {name: Max Mustermann}}, upstream_must_not_contain: [Max, Mustermann]}": "",
     "{as: importer, send: {POST /orders: {name: Jürgen Groß}}, then_seen_by: {dispatcher: {name: Jürgen Groß}}}": "",
     "{as: importer, send: {POST /orders: {name: Jürgen Groß}}, then_seen_by: {auditor: {name: J*** G***}}}": "",
-    "{as: importer, send: {POST /orders: {name: Max Mustermann}}, then_seen_by: {importer: {name: Max Mustermann}}}": "importer does not see",
+    "{as: importer, send: {POST /orders: {name: Max Mustermann}}, then_seen_by: {importer: {name: Max Mustermann}}}": "importer does",
     "{as: importer, send: {POST /orders: {city: Berlin}}, upstream_must_not_contain: [Berlin]}": "the upstream would see",
     "{as: importer, send: {POST /orders: {iban: DE02120300000000202051}}}": "refused: body-field-unlisted",
     "{as: importer, send: {POST /orders: {name: M*** M***}}}": "refused: mask-written-back",
