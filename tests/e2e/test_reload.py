@@ -1,8 +1,12 @@
 """A policy edit is live within seconds in all processes; a bad one changes nothing and says why."""
 
+import json
+import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from pathlib import Path
 
 from gateway.demo.story import ORDERS, OURS
 
@@ -21,9 +25,6 @@ def cli(gateway, *words):
 
 
 def env():
-    import os
-    from pathlib import Path
-
     return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
@@ -52,98 +53,65 @@ def test_an_edit_is_live_and_a_bad_one_changes_nothing(own_gateway):
 
 
 def test_customers_users_and_certificates_on_a_running_gateway(own_gateway, tmp_path):
-    import json
-    from dataclasses import replace
-
-    config = ("--config", str(own_gateway.config_file))
-    passphrase = ("--passphrase-file", str(own_gateway.passphrase_file))
-    access = own_gateway.customers[OURS]
-    credential = tmp_path / "credential"
-
-    # A user, allowed by another user of that customer.
-    credential.write_text(access.passwords["maria"] + "\n")
-    added = cli(
-        own_gateway,
-        "user",
-        "add",
-        OURS,
-        "lena",
-        "--role",
-        "dispatcher",
-        "--authorised-by",
-        "maria",
-        "--credential-file",
-        str(credential),
-        *config,
-        *passphrase,
-        "--json",
-    )
-    assert added.returncode == 0, added.stderr
-    lena = replace(own_gateway.client(OURS, "maria"), user="lena", password=json.loads(added.stdout)["password"])
-    eventually(lambda: lena.send("GET", "/orders").status == 200)
-
-    # Removed, allowed by the recovery code.
-    credential.write_text(access.recovery_code)
-    removed = cli(own_gateway, "user", "remove", OURS, "lena", "--recovery", "--credential-file", str(credential), *config, *passphrase)
-    assert removed.returncode == 0, removed.stderr
-    eventually(lambda: lena.send("GET", "/orders").status == 401)
-
-    # A wrong credential writes nothing.
-    credential.write_text("wrong wrong wrong")
-    refused = cli(
-        own_gateway,
-        "user",
-        "add",
-        OURS,
-        "eve",
-        "--role",
-        "dispatcher",
-        "--authorised-by",
-        "maria",
-        "--credential-file",
-        str(credential),
-        *config,
-        *passphrase,
-    )
-    assert refused.returncode == 1
-    assert "eve" not in (own_gateway.config_file.parent / "policies" / "customers" / f"{OURS}.yaml").read_text()
-
-    # A second certificate works, and stops working within two seconds of its revocation, on a live gateway.
-    issued = cli(own_gateway, "cert", "issue", OURS, "laptop", "--out", str(tmp_path), *config, *passphrase, "--json")
-    files = json.loads(issued.stdout)
-    laptop = replace(own_gateway.client(OURS, "maria"), certificate=(files["certificate"], files["private_key"]))
-    eventually(lambda: laptop.send("GET", "/orders").status == 200)
-    listed = json.loads(cli(own_gateway, "cert", "list", OURS, *config, "--json").stdout)
-    serial = next(row["serial"] for row in listed if row["label"] == "laptop")
-    assert cli(own_gateway, "cert", "revoke", OURS, serial, *config).returncode == 0
-    eventually(lambda: laptop.send("GET", "/orders").status == 403)
-    assert own_gateway.client(OURS, "maria").send("GET", "/orders").status == 200
-
-    # A whole customer.
-    new = cli(
-        own_gateway,
-        "customer",
-        "add",
-        "neukunde",
-        "--upstream",
-        access.upstream.replace("musterstadt", "neukunde"),
-        "--network",
-        "127.0.0.3/32",
-        "--user",
-        "eva:dispatcher",
-        *config,
-        *passphrase,
-        "--json",
-    )
-    assert new.returncode == 0, new.stderr
-    assert len(json.loads(new.stdout)["recovery_code"]) > 20
-
-    # All of it stands in the audit log, which is whole.
+    users_come_and_go(own_gateway, tmp_path / "credential")
+    a_certificate_works_until_it_is_revoked(own_gateway, tmp_path)
+    a_whole_customer_is_added(own_gateway)
     done = {"user-added", "user-removed", "certificate-issued", "certificate-revoked", "customer-added"}
 
     def noted():
-        shown = json.loads(cli(own_gateway, "audit", "show", "--kind", "operator", *config, "--json").stdout)
+        shown = json.loads(cli(own_gateway, "audit", "show", "--kind", "operator", *config_of(own_gateway), "--json").stdout)
         return {record["reason"] for record in shown}
 
     eventually(lambda: done <= noted())
-    assert cli(own_gateway, "audit", "verify", *config).returncode == 0
+    assert cli(own_gateway, "audit", "verify", *config_of(own_gateway)).returncode == 0
+
+
+def config_of(gateway):
+    return ("--config", str(gateway.config_file))
+
+
+def as_operator(gateway):
+    return (*config_of(gateway), "--passphrase-file", str(gateway.passphrase_file))
+
+
+def users_come_and_go(gateway, credential):
+    """A user of the customer, or its recovery code, allows it; a wrong credential writes nothing."""
+    access, maria = gateway.customers[OURS], gateway.client(OURS, "maria")
+    by_maria = ("--role", "dispatcher", "--authorised-by", "maria", "--credential-file", str(credential))
+    credential.write_text(access.passwords["maria"] + "\n")
+    added = cli(gateway, "user", "add", OURS, "lena", *by_maria, *as_operator(gateway), "--json")
+    assert added.returncode == 0, added.stderr
+    lena = replace(maria, user="lena", password=json.loads(added.stdout)["password"])
+    eventually(lambda: lena.send("GET", "/orders").status == 200)
+
+    credential.write_text(access.recovery_code)
+    by_recovery = ("--recovery", "--credential-file", str(credential))
+    removed = cli(gateway, "user", "remove", OURS, "lena", *by_recovery, *as_operator(gateway))
+    assert removed.returncode == 0, removed.stderr
+    eventually(lambda: lena.send("GET", "/orders").status == 401)
+
+    credential.write_text("wrong wrong wrong")
+    refused = cli(gateway, "user", "add", OURS, "eve", *by_maria, *as_operator(gateway))
+    assert refused.returncode == 1
+    assert "eve" not in (gateway.config_file.parent / "policies" / "customers" / f"{OURS}.yaml").read_text()
+
+
+def a_certificate_works_until_it_is_revoked(gateway, folder):
+    maria = gateway.client(OURS, "maria")
+    issued = cli(gateway, "cert", "issue", OURS, "laptop", "--out", str(folder), *as_operator(gateway), "--json")
+    files = json.loads(issued.stdout)
+    laptop = replace(maria, certificate=(files["certificate"], files["private_key"]))
+    eventually(lambda: laptop.send("GET", "/orders").status == 200)
+    listed = json.loads(cli(gateway, "cert", "list", OURS, *config_of(gateway), "--json").stdout)
+    serial = next(row["serial"] for row in listed if row["label"] == "laptop")
+    assert cli(gateway, "cert", "revoke", OURS, serial, *config_of(gateway)).returncode == 0
+    eventually(lambda: laptop.send("GET", "/orders").status == 403)
+    assert maria.send("GET", "/orders").status == 200
+
+
+def a_whole_customer_is_added(gateway):
+    upstream = gateway.customers[OURS].upstream.replace("musterstadt", "neukunde")
+    words = ("--upstream", upstream, "--network", "127.0.0.3/32", "--user", "eva:dispatcher")
+    new = cli(gateway, "customer", "add", "neukunde", *words, *as_operator(gateway), "--json")
+    assert new.returncode == 0, new.stderr
+    assert len(json.loads(new.stdout)["recovery_code"]) > 20
