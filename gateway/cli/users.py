@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-from gateway.cipher.credentials import generate_password
+from gateway.cipher.credentials import Credential, generate_password
+from gateway.cipher.providers import OperatorKey
 from gateway.cli.output import as_json, done
 from gateway.cli.secrets import authorising_credential, operator_passphrase, passphrase_file, read_secret
 from gateway.cli.serving import config_option
-from gateway.config import load_config
+from gateway.config import Config, load_config
 from gateway.runtime import setup
 from gateway.runtime.keys import open_operator_key
 from gateway.runtime.operator_events import note
@@ -24,6 +26,19 @@ credential_file = click.option(
 )
 
 
+def with_credential(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say who of the customer allows it: every verb here writes a keyslot, or destroys one."""
+    return authorised_by(use_recovery(credential_file(command)))
+
+
+def _both_keys(
+    config: Config, customers: tuple[str | None, bool, Path | None], passphrase_file: Path | None
+) -> tuple[Credential, OperatorKey]:
+    """The customer's key first: without it the operator's passphrase is not even asked for."""
+    credential = authorising_credential(*customers)
+    return credential, open_operator_key(config, operator_passphrase(passphrase_file).encode())
+
+
 @click.group()
 def user() -> None:
     """Users of a customer. The operator cannot make one without the customer."""
@@ -34,9 +49,7 @@ def user() -> None:
 @click.argument("customer")
 @click.argument("name")
 @click.option("--role", required=True, help="A role of the customer's API.")
-@authorised_by
-@use_recovery
-@credential_file
+@with_credential
 @passphrase_file
 @as_json
 def add(
@@ -52,8 +65,7 @@ def add(
 ) -> None:
     """Make user NAME of CUSTOMER and print the password, once."""
     config = load_config(config_path)
-    credential = authorising_credential(authorised_by, use_recovery, credential_file)
-    operator = open_operator_key(config, operator_passphrase(passphrase_file).encode())
+    credential, operator = _both_keys(config, (authorised_by, use_recovery, credential_file), passphrase_file)
     password = setup.add_user(config, operator, customer, name, role, credential)
     done(f"Password of {name}: {password}", {"user": name, "role": role, "password": password}, as_json=as_json)
     note(config, customer=customer, user=name, reason="user-added")
@@ -63,9 +75,7 @@ def add(
 @config_option
 @click.argument("customer")
 @click.argument("name")
-@authorised_by
-@use_recovery
-@credential_file
+@with_credential
 @click.option(
     "--new-password-file", type=click.Path(path_type=Path, allow_dash=True), help="File with the new password (default: one is generated)."
 )
@@ -84,8 +94,7 @@ def password(
 ) -> None:
     """Give user NAME of CUSTOMER a new password."""
     config = load_config(config_path)
-    credential = authorising_credential(authorised_by, use_recovery, credential_file)
-    operator = open_operator_key(config, operator_passphrase(passphrase_file).encode())
+    credential, operator = _both_keys(config, (authorised_by, use_recovery, credential_file), passphrase_file)
     new = read_secret(new_password_file) if new_password_file else generate_password()
     setup.set_password(config, operator, customer, name, new, credential)
     shown = None if new_password_file else new
@@ -97,9 +106,7 @@ def password(
 @config_option
 @click.argument("customer")
 @click.argument("name")
-@authorised_by
-@use_recovery
-@credential_file
+@with_credential
 @passphrase_file
 @as_json
 def remove(
@@ -114,8 +121,7 @@ def remove(
 ) -> None:
     """Take user NAME of CUSTOMER out of the policy and destroy the keyslot."""
     config = load_config(config_path)
-    credential = authorising_credential(authorised_by, use_recovery, credential_file)
-    operator = open_operator_key(config, operator_passphrase(passphrase_file).encode())
+    credential, operator = _both_keys(config, (authorised_by, use_recovery, credential_file), passphrase_file)
     setup.remove_user(config, operator, customer, name, credential)
     note(config, customer=customer, user=name, reason="user-removed")
     done(f"{name} is removed.", {"user": name, "removed": True}, as_json=as_json)

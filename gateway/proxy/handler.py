@@ -11,7 +11,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from aiohttp.web import BaseRequest, Response, StreamResponse
 
@@ -174,7 +174,7 @@ class Gateway:
         if not body or declared is None or 300 <= upstream.status < 400:
             return _bodiless(upstream, body, headers, trail)
         try:
-            scanned = scan_answer(upstream.raw_headers, body, declared, replace(decision.limits, body=ANSWER_LIMIT))
+            scanned = scan_answer(upstream.raw_headers, body, declared, decision.limits)
         except Refused:
             if upstream.status < 400:
                 raise
