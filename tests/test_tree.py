@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import ast
 import io
+import os
 import re
+import subprocess
+import sys
 import tokenize
 from pathlib import Path
 
@@ -126,3 +129,11 @@ def test_locked_requirements_are_hashed_and_name_no_index(file: Path) -> None:
 def test_no_file_names_the_place_where_it_was_written() -> None:
     texts = [*MODULES, *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md"), *(ROOT / "policies").rglob("*.yaml"), ROOT / "Makefile"]
     assert not [str(file.relative_to(ROOT)) for file in texts if WORKPLACE.search(file.read_text(encoding="utf-8"))]
+
+
+def test_a_test_has_the_same_name_in_every_process(request: pytest.FixtureRequest) -> None:
+    """Names made of clocks, hashes or addresses differ between the processes of a run, which then refuses to start: CI once did."""
+    command = [sys.executable, "-P", "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    listed = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": "7"}, capture_output=True, text=True, timeout=300)
+    assert listed.returncode == 0, listed.stdout[-2000:]
+    assert {item.nodeid for item in request.session.items} <= set(listed.stdout.splitlines())

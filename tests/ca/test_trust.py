@@ -179,7 +179,18 @@ def test_own_pki_has_no_ledger(trust_in: Callable[..., Trust], pki: Pki) -> None
         ({"extra": [(x509.UnrecognizedExtension(ObjectIdentifier("1.2.3.4"), b"\x05\x00"), True)]}, "certificate-unsuitable"),
         ({"extra": [(x509.UnrecognizedExtension(ObjectIdentifier("1.2.3.4"), b"\x05\x00"), False)]}, "energie_nord"),
     ],
-    ids=str,
+    ids=[
+        "plain",
+        "without basic constraints",
+        "client and server",
+        "somebody's name in it",
+        "server only",
+        "an authority",
+        "expired",
+        "not yet valid",
+        "unknown critical extension",
+        "unknown extension",
+    ],
 )
 def test_leaves_of_an_own_pki(trust_in: Callable[..., Trust], pki: Pki, changes: dict[str, Any], expected: str) -> None:
     assert verdict(trust_in(pki.pem), pki.leaf(**changes)) == expected
