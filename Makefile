@@ -74,7 +74,7 @@ bench: .venv/.ready
 
 # The dev group also gets what the product needs, at the same versions: tests run on what is shipped.
 lock: .venv-test/.ready
-	$(COMPILE) --extra fast --output-file requirements/runtime.txt pyproject.toml
+	$(COMPILE) --extra fast --extra pkcs11 --output-file requirements/runtime.txt pyproject.toml
 	$(TEST_PYTHON) requirements/inputs.py dev | $(COMPILE) --constraint requirements/runtime.txt --output-file requirements/dev.txt -
 	$(TEST_PYTHON) requirements/inputs.py build | $(COMPILE) --output-file requirements/build.txt -
 

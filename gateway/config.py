@@ -6,11 +6,13 @@ What belongs here: reading that file, and the layout of the state folder. What n
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
+from gateway.networks import Network, parse_network
 from gateway.schema import Mistakes, Node, read_yaml
 
 
@@ -29,6 +31,7 @@ class Config:
     processes: Literal["separate", "one"]
     workers: int | None  # None: one per core
     admin: tuple[str, int] | None
+    proxy_protocol: tuple[Network, ...] = ()  # load balancers: the PROXY header is mandatory from them and refused from all others
 
     @property
     def customers_dir(self) -> Path:
@@ -85,8 +88,6 @@ def _read(file: Path, root: Node) -> Config:
     folder = file.parent
     if fields["vault"].text() != "sqlite":
         fields["vault"].wrong("this version keeps vaults in SQLite only: write 'vault: sqlite'")
-    if "proxy_protocol" in fields and fields["proxy_protocol"].items():
-        fields["proxy_protocol"].wrong("this version does not speak PROXY protocol yet: leave the list empty")
     workers = fields.get("workers")
     processes = fields.get("processes")
     return Config(
@@ -101,6 +102,7 @@ def _read(file: Path, root: Node) -> Config:
         processes="one" if processes is not None and processes.choice("separate", "one") == "one" else "separate",
         workers=None if workers is None or workers.value == "auto" else workers.integer(1, 256),
         admin=_admin(fields["admin"]) if "admin" in fields else None,
+        proxy_protocol=tuple(_networks(fields["proxy_protocol"])) if "proxy_protocol" in fields else (),
     )
 
 
@@ -116,6 +118,14 @@ def _address(node: Node) -> tuple[str, int]:
         pass
     node.wrong("expected an address and a port, such as 0.0.0.0:8443 or '[::]:8443' (in quotes)")
     return "127.0.0.1", 0
+
+
+def _networks(node: Node) -> Iterator[Network]:
+    for item in node.items():
+        try:
+            yield parse_network(item.text())
+        except ValueError as error:
+            item.wrong(str(error))
 
 
 def _hostnames(node: Node) -> tuple[str, ...]:

@@ -78,7 +78,7 @@ READ = [
     ("processes", "one", "processes", "one"),
     ("workers", "auto", "workers", None),
     ("workers", "3", "workers", 3),
-    ("proxy_protocol", "[]", "admin", None),
+    ("proxy_protocol", "[]", "proxy_protocol", ()),
     ("admin", "{listen: 127.0.0.1:9443}", "admin", ("127.0.0.1", 9443)),
     ("admin", '{listen: "[::1]:9443"}', "admin", ("::1", 9443)),
 ]
@@ -128,7 +128,7 @@ BROKEN = [
     ("workers", "0", "expected a whole number from 1 to 256"),
     ("workers", "257", "expected a whole number from 1 to 256"),
     ("workers", "many", "expected a whole number from 1 to 256"),
-    ("proxy_protocol", "[192.0.2.0/24]", "this version does not speak PROXY protocol yet"),
+    ("proxy_protocol", "[192.0.2.1/24]", "'192.0.2.1/24' has bits set behind its prefix: write 192.0.2.0/24"),
     ("admin", "127.0.0.1:9443", "expected a mapping, found a text"),
     ("admin", "{}", "'listen' is missing"),
     ("admin", "{listen: 0.0.0.0:9443}", "the operators' listener is for loopback addresses only"),

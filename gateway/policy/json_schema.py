@@ -52,7 +52,7 @@ class ConfigFile(_File):
     operator_key: Annotated[str, Meta(pattern="^file:.")]
     processes: Annotated[Literal["separate", "one"], Meta(description="one: for trials only")] = "separate"
     workers: Literal["auto"] | Annotated[int, Meta(ge=1, le=256)] = "auto"
-    proxy_protocol: Annotated[list[str], Meta(max_length=0)] = field(default_factory=list)
+    proxy_protocol: list[str] = field(default_factory=list)
     admin: Admin | msgspec.UnsetType = msgspec.UNSET
 
 

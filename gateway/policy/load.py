@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from gateway.config import Config
+from gateway.networks import NetworkTable
 from gateway.policy.load_api import read_api
 from gateway.policy.load_classes import ONE_WAY, read_data_classes
 from gateway.policy.load_customers import check_upstreams, read_customer
 from gateway.policy.model import Api, Customer, PolicySet
-from gateway.policy.networks import NetworkTable
 from gateway.schema import Mistakes, Node, read_yaml
 from gateway.tokens.form import DataClass
 

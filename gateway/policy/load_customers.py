@@ -10,8 +10,8 @@ from typing import Literal, cast
 from urllib.parse import urlsplit
 
 from gateway.config import Config
+from gateway.networks import Network, parse_network
 from gateway.policy.model import Api, Certificates, Customer, CustomerKey, Upstream
-from gateway.policy.networks import Network, parse_network
 from gateway.schema import Mistakes, Node, suggestion
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gateway.body.selector import Record
-from gateway.policy.networks import NetworkTable
+from gateway.networks import NetworkTable
 from gateway.tokens.form import DataClass
 
 

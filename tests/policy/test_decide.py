@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import Refused
+from gateway.networks import NetworkTable
 from gateway.policy.decide import AccessRequest, decide, find_route, fits
 from gateway.policy.model import Api, Certificates, Customer, CustomerKey, Limits, PolicySet, Role, Route, Upstream
-from gateway.policy.networks import NetworkTable
 
 
 def route(key: str, *roles: str, **query: str) -> Route:

@@ -37,7 +37,7 @@ EVERY_KEY = {
         "operator_key": "file:certs/operator.key",
         "processes": "separate",
         "workers": 2,
-        "proxy_protocol": [],
+        "proxy_protocol": ["192.0.2.0/24"],
         "admin": {"listen": "127.0.0.1:9443"},
     },
     "data_classes": {

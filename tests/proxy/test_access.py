@@ -4,8 +4,8 @@ import pytest
 
 from gateway.ca.trust import Identity
 from gateway.errors import Refused
+from gateway.networks import NetworkTable, parse_network
 from gateway.policy.model import PolicySet
-from gateway.policy.networks import NetworkTable, parse_network
 from gateway.proxy.access import Client, Peer, Snapshot, check_host, host_name, identify
 
 OURS, OTHER = "stadtwerke_musterstadt", "energie_nord"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.policy.networks import Network, NetworkTable, parse_network
+from gateway.networks import Network, NetworkTable, parse_network
 
 
 @pytest.mark.parametrize(
