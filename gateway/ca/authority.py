@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 import secrets
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway.ca import ledger
@@ -34,16 +34,29 @@ AUTHORITY_DAYS = 3650
 #: Clocks of customers' machines run behind ours; a certificate "from the future" would be refused for minutes.
 BACKDATE = timedelta(minutes=5)
 
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey | ed448.Ed448PublicKey
+ClientKey = PrivateKey | PublicKey
+
+#: RSA is for clients that know nothing else; 3072 bits are as strong as P-256 (NIST SP 800-57 part 1, table 2).
+KEY_TYPES: Mapping[str, Callable[[], PrivateKey]] = {
+    "ec": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "rsa": lambda: rsa.generate_private_key(65537, 3072),
+}
+
 _CUSTOMER = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _SHORTEST_PASSWORD = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A client certificate with its key, on its way to the customer. ``authorities`` complete the chain."""
+    """A client certificate, on its way to the customer. ``authorities`` complete the chain.
+
+    ``private_key`` is None where it never left the customer.
+    """
 
     certificate: x509.Certificate
-    private_key: ec.EllipticCurvePrivateKey = field(repr=False)
+    private_key: PrivateKey | None = field(repr=False)
     authorities: tuple[x509.Certificate, ...]
     label: str
     serial: str
@@ -62,16 +75,25 @@ class Authority:
     def ledger_path(self) -> Path:
         return self.directory / LEDGER_FILE
 
-    def issue(self, customer: str, label: str, days: int = 365) -> Issued:
-        """A client certificate of ``customer``. It stands in the ledger before anyone holds it."""
+    def issue(self, customer: str, label: str, days: int = 365, *, key: ClientKey | None = None, renews: str | None = None) -> Issued:
+        """A client certificate of ``customer``. It stands in the ledger before anyone holds it.
+
+        ``key``: a new P-256 key if none is given; of a customer who keeps the private one, the public key. ``renews``: a serial.
+        """
         _check_request(customer, label, days)
-        key = ec.generate_private_key(ec.SECP256R1())
-        certificate = _client_certificate(self, key.public_key(), customer, label, days)
-        entry = ledger.record_issue(self.ledger_path, certificate, label)
-        return Issued(certificate, key, (self.certificate,), label, entry.serial, entry.fingerprint)
+        key = key if key is not None else new_key("ec")
+        private, public = (key, key.public_key()) if isinstance(key, PrivateKey) else (None, key)
+        certificate = _client_certificate(self, public, customer, label, days)
+        entry = ledger.record_issue(self.ledger_path, certificate, label, renews)
+        return Issued(certificate, private, (self.certificate,), label, entry.serial, entry.fingerprint)
 
     def revoke(self, serial: str) -> ledger.Entry:
         return ledger.record_revocation(self.ledger_path, serial)
+
+
+def new_key(key_type: str) -> PrivateKey:
+    """A client's key, of one of ``KEY_TYPES``."""
+    return KEY_TYPES[key_type]()
 
 
 def create_authority(directory: Path, key_password: bytes) -> Authority:
@@ -125,7 +147,7 @@ def self_signed(key: ec.EllipticCurvePrivateKey, name: str, days: int) -> x509.C
 
 def sign_leaf(
     authority: tuple[x509.Certificate, ec.EllipticCurvePrivateKey],
-    public: ec.EllipticCurvePublicKey,
+    public: PublicKey,
     subject: str,
     names: Sequence[x509.GeneralName],
     purpose: x509.ObjectIdentifier,
@@ -164,7 +186,7 @@ def key_usage(*, digital_signature: bool, signs_certificates: bool) -> x509.KeyU
     )
 
 
-def _client_certificate(authority: Authority, public: ec.EllipticCurvePublicKey, customer: str, label: str, days: int) -> x509.Certificate:
+def _client_certificate(authority: Authority, public: PublicKey, customer: str, label: str, days: int) -> x509.Certificate:
     names = [x509.UniformResourceIdentifier(CUSTOMER_URI + customer)]
     signer = (authority.certificate, authority.private_key)
     return sign_leaf(signer, public, label, names, ExtendedKeyUsageOID.CLIENT_AUTH, days)

@@ -14,7 +14,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from gateway.ca.authority import Issued
+from gateway.ca.authority import Issued, PrivateKey
 from gateway.ca.files import PRIVATE, PUBLIC, write_all
 
 #: No letters that are mistaken for each other when a person types them: 31 characters, so 20 of them hold 99 bits.
@@ -24,11 +24,14 @@ FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """Where the files are; ``password`` opens the PKCS#12 and is shown once, never stored."""
+    """Where the files are; ``password`` opens the PKCS#12 and is shown once, never stored.
+
+    A customer who kept the private key gets neither key nor PKCS#12.
+    """
 
     certificate: Path  # the leaf and its authority
-    private_key: Path
-    pkcs12: Path
+    private_key: Path | None
+    pkcs12: Path | None
     password: str = field(repr=False)
 
 
@@ -39,14 +42,15 @@ def write_bundle(directory: Path, name: str, issued: Issued, *, legacy: bool = F
     """
     if FILE_NAME.fullmatch(name) is None:
         raise ValueError("not a name for files")
-    bundle = Bundle(directory / f"{name}.pem", directory / f"{name}.key", directory / f"{name}.p12", generate_password())
-    contents = {
-        bundle.certificate.name: (chain_pem(issued), PUBLIC),
-        bundle.private_key.name: (key_pem(issued), PRIVATE),
-        bundle.pkcs12.name: (pkcs12_of(issued, bundle.password, legacy=legacy), PRIVATE),
-    }
+    contents = {f"{name}.pem": (chain_pem(issued), PUBLIC)}
+    if issued.private_key is None:
+        write_all(directory, contents)
+        return Bundle(directory / f"{name}.pem", None, None, "")
+    password = generate_password()
+    contents[f"{name}.key"] = (key_pem(issued.private_key), PRIVATE)
+    contents[f"{name}.p12"] = (pkcs12_of(issued, password, legacy=legacy), PRIVATE)
     write_all(directory, contents)
-    return bundle
+    return Bundle(directory / f"{name}.pem", directory / f"{name}.key", directory / f"{name}.p12", password)
 
 
 def generate_password() -> str:
@@ -58,8 +62,8 @@ def chain_pem(issued: Issued) -> bytes:
     return b"".join(certificate.public_bytes(serialization.Encoding.PEM) for certificate in (issued.certificate, *issued.authorities))
 
 
-def key_pem(issued: Issued) -> bytes:
-    return issued.private_key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+def key_pem(key: PrivateKey) -> bytes:
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
 def pkcs12_of(issued: Issued, password: str, *, legacy: bool = False) -> bytes:

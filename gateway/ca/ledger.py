@@ -7,6 +7,7 @@ an immutable snapshot. What never may come in: a private key, a password, or a w
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +19,8 @@ from typing import Annotated
 
 import msgspec
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from gateway.errors import ConfigurationError, Mistake, Refused
 
@@ -27,12 +29,16 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Stamp = tuple[int, int, int]
 
 
-class Issue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="event", tag="issue"):
+class Issue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="event", tag="issue"):
+    """``key`` and ``renews`` are missing in ledgers of the first version."""
+
     time: Moment
     serial: Hex
     fingerprint: Hex
     label: Annotated[str, msgspec.Meta(max_length=64)]
     not_after: Moment
+    key: Hex | None = None
+    renews: Hex | None = None
 
 
 class Revocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="event", tag="revoke"):
@@ -45,7 +51,10 @@ _DECODER = msgspec.json.Decoder(Issue | Revocation)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One certificate. ``revoked`` is when it was taken back, None while it counts."""
+    """One certificate. ``revoked`` is when it was taken back, None while it counts.
+
+    ``key`` is the SHA-256 of its public key, ``renews`` the serial of the certificate that it was issued to follow.
+    """
 
     serial: str
     label: str
@@ -53,6 +62,8 @@ class Entry:
     not_after: datetime
     issued: datetime
     revoked: datetime | None = None
+    key: str | None = None
+    renews: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +96,23 @@ def stamp_of(path: Path) -> Stamp:
     return _stamp(path.stat())
 
 
-def record_issue(path: Path, certificate: x509.Certificate, label: str) -> Entry:
+def key_digest(key: PublicKeyTypes) -> str:
+    """What two certificates with one key have in common."""
+    der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(der).hexdigest()
+
+
+def record_issue(path: Path, certificate: x509.Certificate, label: str, renews: str | None = None) -> Entry:
     """Append an issued certificate; it is on disk when this returns."""
-    issue = Issue(_now(), serial_of(certificate), fingerprint_of(certificate), label, certificate.not_valid_after_utc)
+    issue = Issue(
+        _now(),
+        serial_of(certificate),
+        fingerprint_of(certificate),
+        label,
+        certificate.not_valid_after_utc,
+        key_digest(certificate.public_key()),
+        renews,
+    )
     with _locked(path, fcntl.LOCK_EX) as descriptor:
         return _append(path, descriptor, issue).entries[issue.fingerprint]
 
@@ -169,8 +194,12 @@ class _Pages:
     def _issue(self, event: Issue) -> None:
         if event.serial in self._fingerprints or event.fingerprint in self._entries:
             raise ValueError("a certificate is issued once only")
+        if event.renews is not None and event.renews not in self._fingerprints:
+            raise ValueError("renews a certificate that was not issued")
         self._fingerprints[event.serial] = event.fingerprint
-        self._entries[event.fingerprint] = Entry(event.serial, event.label, event.fingerprint, event.not_after, event.time)
+        self._entries[event.fingerprint] = Entry(
+            event.serial, event.label, event.fingerprint, event.not_after, event.time, key=event.key, renews=event.renews
+        )
 
     def _revoke(self, event: Revocation) -> None:
         if event.serial not in self._fingerprints:

@@ -118,6 +118,8 @@ class Environment:
             self.config, operator, name, api="planning_suite", upstream=upstream, ca=None, networks=networks, users=users
         )
         bundle = setup.issue_certificate(self.config, operator, name, "import", self.folder / "customers" / name)
+        assert bundle.private_key is not None
+        assert bundle.pkcs12 is not None
         self.customers[name] = Access(
             name=name,
             certificate=bundle.certificate,

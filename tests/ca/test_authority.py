@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from gateway.ca.authority import Authority, create_authority, load_authority, self_signed, sign_leaf
+from gateway.ca.authority import Authority, create_authority, load_authority, new_key, self_signed, sign_leaf
+from gateway.ca.leaf import parse_leaf
 from gateway.ca.ledger import Ledger
 from gateway.errors import ConfigurationError
 
@@ -73,6 +75,21 @@ def test_client_certificate_extensions(authority: Authority) -> None:
     assert issuer_identifier.key_identifier == extension(authority.certificate, x509.SubjectKeyIdentifier)[0].digest
     assert certificate.public_key() == issued.private_key.public_key()
     certificate.verify_directly_issued_by(authority.certificate)
+
+
+def test_rsa_for_old_clients(authority: Authority) -> None:
+    issued = authority.issue("energie_nord", "import", key=new_key("rsa"))
+    assert isinstance(issued.private_key, rsa.RSAPrivateKey)
+    assert issued.private_key.key_size == 3072
+    issued.certificate.verify_directly_issued_by(authority.certificate)
+    assert parse_leaf(issued.certificate.public_bytes(Encoding.DER))
+
+
+def test_a_key_that_stays_with_the_customer(authority: Authority) -> None:
+    public = ed25519.Ed25519PrivateKey.generate().public_key()
+    issued = authority.issue("energie_nord", "import", key=public)
+    assert issued.private_key is None
+    assert issued.certificate.public_key() == public
 
 
 def test_client_certificate_dates_and_serial(authority: Authority) -> None:

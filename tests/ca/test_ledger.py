@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.ca.authority import Authority
-from gateway.ca.ledger import Ledger, record_revocation, stamp_of
+from gateway.ca.ledger import Ledger, key_digest, record_revocation, stamp_of
 from gateway.errors import ConfigurationError, Refused
 
 ISSUE = {
@@ -36,6 +36,15 @@ def test_entries_are_found_by_fingerprint(tmp_path: Path) -> None:
     assert ledger.by_serial("a3") is None
 
 
+def test_a_ledger_of_the_first_version_is_read_and_goes_on(authority: Authority) -> None:
+    """It knew neither keys nor renewals."""
+    write(authority.ledger_path, ISSUE, REVOKE)
+    issued = authority.issue("energie_nord", "import", renews="a1")
+    old, new = Ledger.load(authority.ledger_path).entries.values()
+    assert (old.serial, old.key, old.renews) == ("a1", None, None)
+    assert (new.key, new.renews) == (key_digest(issued.certificate.public_key()), "a1")
+
+
 def test_snapshot_cannot_be_changed(authority: Authority) -> None:
     with pytest.raises(TypeError):
         Ledger.load(authority.ledger_path).entries["x"] = None  # type: ignore[index]
@@ -53,6 +62,8 @@ def test_snapshot_cannot_be_changed(authority: Authority) -> None:
         ((REVOKE,), 1),
         (({**ISSUE, "event": "forget"},), 1),
         (({**ISSUE, "comment": "x"},), 1),
+        (({**ISSUE, "renews": "a0"},), 1),
+        (({**ISSUE, "renews": "a1"},), 1),
         (({**ISSUE, "serial": "A1"},), 1),
         (({**ISSUE, "not_after": "tomorrow"},), 1),
         (({**ISSUE, "time": "2026-01-02T03:04:05"},), 1),
