@@ -137,3 +137,11 @@ def test_a_test_has_the_same_name_in_every_process(request: pytest.FixtureReques
     listed = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": "7"}, capture_output=True, text=True, timeout=300)
     assert listed.returncode == 0, listed.stdout[-2000:]
     assert {item.nodeid for item in request.session.items} <= set(listed.stdout.splitlines())
+
+
+def test_ci_installs_every_neighbour_that_a_test_asks_for() -> None:
+    listed = re.search(r"^NEIGHBOURS=\((.*?)^\)", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    assert listed
+    installed = {pair.partition(":")[0] for pair in listed[1].split()}
+    asked = {name for file in TESTS for name in re.findall(r'neighbour\("([\w-]+)"\)', file.read_text(encoding="utf-8"))}
+    assert asked - installed == set()
