@@ -6,7 +6,7 @@ What belongs here: creating files that must never replace others. What never may
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from gateway.errors import ConfigurationError, Mistake
@@ -21,12 +21,16 @@ Contents = Mapping[str, tuple[bytes, int]]
 def write_all(directory: Path, contents: Contents) -> None:
     """Write every file, or none if one of them exists already: a key that was overwritten is gone for good."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    present = [Mistake(directory / name, 0, "exists already, and is never overwritten") for name in contents if (directory / name).exists()]
-    if present:
-        raise ConfigurationError(present)
+    require_absent(directory / name for name in contents)
     for name, (data, mode) in contents.items():
         write_new(directory / name, data, mode)
     sync_directory(directory)
+
+
+def require_absent(paths: Iterable[Path]) -> None:
+    present = [Mistake(path, 0, "exists already, and is never overwritten") for path in paths if path.exists()]
+    if present:
+        raise ConfigurationError(present)
 
 
 def write_new(path: Path, data: bytes, mode: int) -> None:

@@ -49,8 +49,8 @@ def key_of(certificate: x509.Certificate) -> bytes:
     return certificate.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
-def key_fault(certificate: x509.Certificate) -> str:
-    """Why this key or signature cannot be relied on, or nothing. Also asked of authorities."""
+def key_fault(certificate: x509.Certificate | x509.CertificateSigningRequest) -> str:
+    """Why this key cannot be relied on, or nothing. Also asked of authorities, and of those who ask for a certificate."""
     key = certificate.public_key()
     if isinstance(key, rsa.RSAPublicKey):
         return _rsa_fault(key)
@@ -59,7 +59,7 @@ def key_fault(certificate: x509.Certificate) -> str:
     return "" if isinstance(key, ACCEPTED_KEYS) else "its key is of a kind that is not accepted"
 
 
-def signature_fault(certificate: x509.Certificate) -> str:
+def signature_fault(certificate: x509.Certificate | x509.CertificateSigningRequest) -> str:
     """SHA-1 and MD5 signatures can be moved to another certificate. Ed25519 names no hash."""
     algorithm = certificate.signature_hash_algorithm
     return "" if algorithm is None or isinstance(algorithm, _HASHES) else "it is signed over a weak hash"

@@ -66,4 +66,5 @@ SENTENCES = {
     "vault-unavailable": "the vault cannot be opened",
     "audit-unavailable": "the audit log cannot be written, or another gateway holds it",
     "certificate-not-in-ledger": "no certificate with this serial number was issued for this customer; see gateway cert list",
+    "certificate-revoked": "this certificate was revoked, and is not renewed; issue a new one if the customer still needs it",
 }

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from gateway.errors import Mistake
 
@@ -45,7 +46,7 @@ def done(sentence: str, facts: dict[str, Any], *, as_json: bool) -> None:
 
 
 def show(rows: Sequence[dict[str, Any]], *, title: str = "", as_json: bool = False) -> None:
-    """``rows`` share their keys, which become the columns."""
+    """``rows`` share their keys, which become the columns. For a table, a ``Text`` brings its own colour."""
     if as_json:
         click.echo(json.dumps(list(rows), indent=2, ensure_ascii=False))
         return
@@ -56,6 +57,6 @@ def show(rows: Sequence[dict[str, Any]], *, title: str = "", as_json: bool = Fal
     for column in rows[0]:
         table.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
-        table.add_row(*(escape("" if value is None else str(value)) for value in row.values()))
+        table.add_row(*(value if isinstance(value, Text) else escape("" if value is None else str(value)) for value in row.values()))
     # Into a pipe or a file nothing is folded: a password in two lines is no password any more.
     Console(width=None if sys.stdout.isatty() else 10_000).print(table)

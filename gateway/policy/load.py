@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from gateway.config import Config
+from gateway.errors import ConfigurationError, Mistake
 from gateway.networks import NetworkTable
 from gateway.policy.load_api import read_api
 from gateway.policy.load_classes import ONE_WAY, read_data_classes
@@ -49,6 +50,15 @@ def load_policies(config: Config) -> PolicySet:
         networks=NetworkTable({name: customer.networks for name, (_, customer) in customers.items()}),
         warnings=(*_guessable(classes), *_wide(customer for _, customer in customers.values())),
     )
+
+
+def policy_file(config: Config, customer: str) -> Path:
+    """Raises ConfigurationError for a customer that the policies do not know."""
+    known = load_policies(config).customers
+    if customer not in known:
+        text = "there is no such customer; known are: " + (", ".join(sorted(known)) or "none yet")
+        raise ConfigurationError([Mistake(config.policies / CUSTOMERS, 0, text)])
+    return known[customer].file
 
 
 def revision(config: Config) -> str:

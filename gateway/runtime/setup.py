@@ -1,4 +1,4 @@
-"""Setting up: a new folder, customers, users and certificates. The command line and the demo call the same functions.
+"""Setting up: a new folder, customers and users. The command line and the demo call the same functions. Certificates: ``certificates.py``.
 
 They work on the files, so they work on a stopped and on a running gateway: every process notices the change within a second.
 What never may come in: printing; what a caller shows, and to whom, is its own affair.
@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.ca.authority import LEDGER_FILE, Authority, create_authority, load_authority
-from gateway.ca.bundle import FILE_NAME, Bundle, write_bundle
+from gateway.ca.authority import create_authority
+from gateway.ca.files import require_absent
 from gateway.ca.server import ServerFiles, create_server_certificate
 from gateway.cipher.credentials import Credential, generate_password
 from gateway.cipher.customers import CustomerKeys
@@ -23,11 +23,13 @@ from gateway.cipher.providers import FileOperatorKey, OperatorKey
 from gateway.config import Config, load_config
 from gateway.errors import ConfigurationError, Mistake
 from gateway.policy.load import load_policies
+from gateway.policy.load import policy_file as policy_file
 from gateway.policy.load_customers import NAME
+from gateway.runtime.certificates import authority_password as authority_password
+from gateway.runtime.certificates import issue_certificate as issue_certificate
+from gateway.runtime.certificates import ledger_of as ledger_of
 from gateway.runtime.keys import customer_files
 from gateway.runtime.policy_edit import customer_file, quoted, replace_checked, with_user, without_user
-
-AUTHORITY_PURPOSE = "authority"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def init(folder: Path, hostnames: Sequence[str], passphrase: str) -> ServerFiles
     behind, so that it can be tried again.
     """
     config_file, policies, certs = folder / "config.yaml", folder / "policies", folder / "certs"
-    _require_absent([config_file, policies, *(certs / name for name in ("server-ca.pem", "server.pem", "server.key", "operator.key"))])
+    require_absent([config_file, policies, *(certs / name for name in ("server-ca.pem", "server.pem", "server.key", "operator.key"))])
     with _undone_on_failure(config_file, policies, *([] if certs.exists() else [certs])):
         (policies / "customers").mkdir(parents=True)
         certs.mkdir(mode=0o700, exist_ok=True)
@@ -72,12 +74,6 @@ def _server_certificate(config_file: Path, certs: Path, hostnames: Sequence[str]
         return create_server_certificate(certs, hostnames)
     except ValueError as error:
         raise ConfigurationError([Mistake(config_file, 0, f"hostnames: {error}")]) from None
-
-
-def _require_absent(paths: Sequence[Path]) -> None:
-    present = [Mistake(path, 0, "exists already, and is never overwritten") for path in paths if path.exists()]
-    if present:
-        raise ConfigurationError(present)
 
 
 @contextmanager
@@ -193,47 +189,5 @@ def shred(config: Config, operator: OperatorKey, customer: str) -> None:
     file.unlink()
 
 
-def issue_certificate(config: Config, operator: OperatorKey, customer: str, label: str, folder: Path, *, days: int = 365) -> Bundle:
-    """A client certificate as PEM and PKCS#12 in ``folder``; it stands in the ledger before anyone holds it."""
-    authority = open_authority(config, operator, customer)
-    name = f"{customer}-{label}"
-    _require_absent([folder / f"{name}{ending}" for ending in (".pem", ".key", ".p12")])
-    if FILE_NAME.fullmatch(name) is None:
-        raise ConfigurationError([Mistake(folder, 0, "a label is letters, digits, dot, dash and _: it becomes part of file names")])
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # before the ledger says that somebody holds it
-    try:
-        issued = authority.issue(customer, label, days)
-    except ValueError as error:
-        raise ConfigurationError([Mistake(folder, 0, str(error))]) from None
-    return write_bundle(folder, name, issued)
-
-
-def open_authority(config: Config, operator: OperatorKey, customer: str) -> Authority:
-    policy_file(config, customer)
-    return load_authority(config.authority_dir(customer), authority_password(operator, customer))
-
-
-def ledger_of(config: Config, customer: str) -> Path:
-    """Asks no policy: a certificate must be revocable also while another customer's file has a mistake (T-M2)."""
-    path = config.authority_dir(customer) / LEDGER_FILE
-    if not NAME.fullmatch(customer) or not path.exists():
-        policy_file(config, customer)
-    return path
-
-
 def keys_of(config: Config, operator: OperatorKey, customer: str) -> CustomerKeys:
     return CustomerKeys(customer, customer_files(config, customer), operator)
-
-
-def authority_password(operator: OperatorKey, customer: str) -> bytes:
-    """What encrypts an authority's private key: an operator part of its own, so it opens with the operator key alone."""
-    return operator.operator_part(AUTHORITY_PURPOSE, customer, 1).hex().encode()
-
-
-def policy_file(config: Config, customer: str) -> Path:
-    """Raises ConfigurationError for a customer that the policies do not know."""
-    known = load_policies(config).customers
-    if customer not in known:
-        text = "there is no such customer; known are: " + (", ".join(sorted(known)) or "none yet")
-        raise ConfigurationError([Mistake(config.policies / "customers", 0, text)])
-    return known[customer].file

@@ -1,12 +1,20 @@
-"""``cert issue|list|revoke``: portable files, never overwritten, and the operator knows exactly which ones there are."""
+"""``cert issue|renew|list|revoke``: portable files, never overwritten, and the operator knows exactly which ones there are."""
 
 import json
+import re
 import ssl
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs12
+
+from tests.ca.signing import request as signing_request
+from tests.ca.signing import write
 
 OURS = "stadtwerke_musterstadt"
+PBE_SHA1_3DES = bytes.fromhex("2a864886f70d010c0103")  # RFC 7292, appendix C
 
 
 def issue(on, out, label="import-job", *words):
@@ -57,6 +65,77 @@ def test_a_folder_that_cannot_be_written_is_said(on, tmp_path):
     assert json.loads(on("cert", "list", OURS, "--json").out) == []
 
 
+def listed(on, *customer):
+    return {row["serial"]: row for row in json.loads(on("cert", "list", *customer, "--json").out)}
+
+
+def serial_of(file):
+    return f"{x509.load_pem_x509_certificate(Path(file).read_bytes()).serial_number:x}"
+
+
+def test_a_renewed_certificate_has_a_successor_and_both_count(on, tmp_path):
+    old = serial_of(json.loads(issue(on, tmp_path / "old", "import-job", "--days", "20").out)["certificate"])
+    assert (listed(on)[old]["status"], listed(on)[old]["warning"], listed(on)[old]["days_left"]) == ("expiring", True, 19)
+    renewed = json.loads(on("cert", "renew", OURS, old, "--out", tmp_path / "new", "--json", operator=True).out)
+    new = serial_of(renewed["certificate"])
+    both = listed(on)
+    assert (both[old]["status"], both[old]["renewed_by"], both[old]["warning"], both[old]["revoked"]) == ("renewed", new, False, None)
+    assert (both[new]["label"], both[new]["status"], both[new]["renewed_by"]) == ("import-job", "valid", None)
+    assert Path(renewed["private_key"]).read_text() != (tmp_path / "old" / Path(renewed["private_key"]).name).read_text()
+    on("cert", "revoke", OURS, new)
+    assert listed(on)[old]["status"] == "expiring"
+
+
+def test_a_revoked_or_unknown_one_is_not_renewed(on, tmp_path):
+    serial = serial_of(json.loads(issue(on, tmp_path / "old").out)["certificate"])
+    on("cert", "revoke", OURS, serial)
+    for renewed, said in ((serial, "was revoked"), ("0123", "gateway cert list")):
+        refused = on("cert", "renew", OURS, renewed, "--out", tmp_path / "new", operator=True)
+        assert (refused.code, said in refused.err) == (1, True)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_customers_own_key_stays_with_the_customer(on, tmp_path):
+    key = ec.generate_private_key(ec.SECP256R1())
+    request = write(tmp_path, signing_request(key=key))
+    files = json.loads(issue(on, tmp_path / "new", "import-job", "--csr", request).out)
+    assert {name for name, value in files.items() if value} == {"certificate"}
+    assert x509.load_pem_x509_certificate(Path(files["certificate"]).read_bytes()).public_key() == key.public_key()
+    renewed = on("cert", "renew", OURS, serial_of(files["certificate"]), "--csr", request, "--out", tmp_path / "next", operator=True)
+    assert (renewed.code, "pkcs12" in renewed.out) == (0, False)
+
+
+def test_a_refused_request_is_a_mistake_in_a_file(on, tmp_path):
+    request = write(tmp_path, signing_request(x509.BasicConstraints(True, None)))
+    refused = issue(on, tmp_path / "new", "import-job", "--csr", request)
+    assert refused.code == 78
+    assert refused.err.startswith(f"{request}: the signing request is refused: it asks for the rights of an authority")
+    assert listed(on) == {}
+
+
+def test_rsa_and_old_windows(on, tmp_path):
+    files = json.loads(issue(on, tmp_path / "new", "import-job", "--key-type", "rsa", "--legacy").out)
+    store = Path(files["pkcs12"]).read_bytes()
+    assert PBE_SHA1_3DES in store
+    opened = pkcs12.load_pkcs12(store, files["pkcs12_password"].encode())
+    assert opened.key.key_size == 3072
+
+
+def test_without_a_name_all_customers_are_listed_and_people_are_warned(on, tmp_path):
+    issue(on, tmp_path / "new", "import-job", "--days", "7")
+    said = on("cert", "list")
+    assert "expires in 6 days" in said.out
+    assert "1 to be renewed within 30 days" in said.out
+    assert said.code == 0
+    assert {row["customer"] for row in listed(on).values()} == {OURS}
+
+
+def test_the_warning_is_yellow_on_a_terminal(on, tmp_path, monkeypatch):
+    issue(on, tmp_path / "new", "import-job", "--days", "7")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert re.search("\x1b\\[33m *expires in 6 days", on("cert", "list").out)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -64,6 +143,9 @@ def test_a_folder_that_cannot_be_written_is_said(on, tmp_path):
         (("cert", "revoke", "nobody", "1"), 78, "there is no such customer"),
         (("cert", "revoke", OURS, "0123"), 1, "gateway cert list"),
         (("cert", "issue", OURS, "x", "--days", "9999"), 2, "--days"),
+        (("cert", "issue", OURS, "x", "--key-type", "dsa"), 2, "--key-type"),
+        (("cert", "issue", OURS, "x", "--csr", "r.csr", "--key-type", "rsa"), 2, "brings its own key"),
+        (("cert", "renew", "nobody", "1", "--csr", "r.csr", "--legacy"), 2, "brings its own key"),
     ],
 )
 def test_mistakes_are_said(on, words, code, said):
