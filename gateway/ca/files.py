@@ -1,11 +1,13 @@
 """Writing certificate and key files: new, complete and with the right mode, or not at all.
 
-What belongs here: creating files that must never replace others. What never may: deciding what is in them.
+What belongs here: creating files that must never replace others, and replacing those that are made anew again and again. What never
+may: deciding what is in them.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -40,6 +42,17 @@ def write_new(path: Path, data: bytes, mode: int) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def replace_file(path: Path, data: bytes, mode: int) -> None:
+    """The old file or the new one, whatever happens meanwhile: a reader never sees half of it."""
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        write_new(unfinished, data, mode)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    sync_directory(path.parent)
 
 
 def sync_directory(directory: Path) -> None:

@@ -1,6 +1,7 @@
 """The cipher process: the only one that is told the operator's passphrase, and the only one that holds keys.
 
-Holds no database and no value at rest. It is made unreadable to others of the same user before it reads its first secret.
+It signs the customers' revocation lists too, since it alone can open their authorities. Holds no database and no value at rest. It is
+made unreadable to others of the same user before it reads its first secret.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from functools import partial
 from pathlib import Path
 
 from gateway.cipher.remote import verbs
@@ -16,6 +18,8 @@ from gateway.config import Config, load_config
 from gateway.errors import ConfigurationError
 from gateway.policy.load import load_policies, policy_files
 from gateway.policy.model import CustomerKey
+from gateway.runtime.certificates import authority_of
+from gateway.runtime.crl_keeper import CrlKeeper
 from gateway.runtime.keys import customer_files, open_operator_key
 from gateway.runtime.startup import Startup
 from gateway.runtime.watch import digest, watch
@@ -41,6 +45,7 @@ class CipherRole:
             idle_of=lambda customer: self._keys.get(customer, DEFAULT).idle,
             longest_of=lambda customer: self._keys.get(customer, DEFAULT).longest,
         )
+        self.crls = CrlKeeper(config, partial(authority_of, config, operator))
 
     def swap(self) -> str:
         policies = load_policies(load_config(self._path))
@@ -65,8 +70,8 @@ async def main(path: Path, startup: Startup, stop: asyncio.Event, reload: asynci
     callee = Callee(startup.cipher_link, verbs(role.service))
     await callee.listen(config.run_dir / "cipher.sock")
     startup.ready()
-    sweeping = asyncio.create_task(role.sweep(stop))
+    tending = [asyncio.create_task(role.sweep(stop)), asyncio.create_task(role.crls.run(stop))]
     await watch(lambda: [path, *policy_files(config)], role.swap, reload, stop, seen=seen)
     await callee.close()
-    await sweeping
+    await asyncio.gather(*tending)
     role.service.close()

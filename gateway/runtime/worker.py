@@ -155,12 +155,13 @@ async def _vault(config: Config, path: Path, startup: Startup, stop: asyncio.Eve
     try:
         cipher.swap()
         vault = VaultRole(config, path, cipher.service)
-        sweeping = asyncio.create_task(cipher.sweep(stop))
+        tending = [asyncio.create_task(cipher.sweep(stop)), asyncio.create_task(cipher.crls.run(stop))]
         try:
             yield vault.vault, lambda: _swap_both(cipher, vault)
         finally:
-            sweeping.cancel()
-            await asyncio.wait([sweeping])
+            for task in tending:
+                task.cancel()
+            await asyncio.wait(tending)
             await vault.close()
     finally:
         cipher.service.close()

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from gateway.ca.crl import read
 from gateway.cipher.interface import ToOpen, ToSeal
 from gateway.cipher.remote import RemoteCipher
 from gateway.errors import ConfigurationError, SessionEnded, Unavailable
@@ -43,6 +44,12 @@ async def test_a_value_goes_in_and_comes_back(cipher, folder):
     (sealed,) = await cipher.seal(CUSTOMER, [ToSeal("name", "Max Mustermann")])
     assert b"Max" not in sealed.sealed
     assert await cipher.open(CUSTOMER, [ToOpen("name", sealed.sealed)]) == ["Max Mustermann"]
+
+
+async def test_it_keeps_the_customers_revocation_list(running, folder):
+    async with asyncio.timeout(30):
+        while read(folder.config.authority_dir(CUSTOMER)) is None:
+            await asyncio.sleep(0.01)
 
 
 async def test_without_a_password_nothing_is_sealed(cipher):
