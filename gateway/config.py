@@ -52,6 +52,10 @@ class Config:
     def authority_dir(self, customer: str) -> Path:
         return self.customer_dir(customer) / "ca"
 
+    def fetched_crl(self, customer: str) -> Path:
+        """The revocation list that came last from the customer's URL, as it came (DER or PEM)."""
+        return self.customer_dir(customer) / "crl.der"
+
     def share(self, customer: str) -> Path:
         """Apart from the customers' folders, because it is to be backed up apart from them."""
         return self.state / "shares" / customer

@@ -83,6 +83,7 @@ REASONS: dict[str, str] = {
     "certificate-ambiguous": "denied",
     "certificate-expired": "denied",
     "certificate-revoked": "denied",
+    "revocation-unknown": "denied",
     "certificate-not-in-ledger": "denied",
     "certificate-unsuitable": "denied",
     "role-denied": "denied",

@@ -7,13 +7,13 @@ come in: a decision about a customer, or anything that remembers.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway.ca.ledger import fingerprint_of
 from gateway.errors import Refused
@@ -87,15 +87,15 @@ def names_of(certificate: x509.Certificate) -> frozenset[tuple[str, str]]:
 
 
 def is_one_of(certificate: x509.Certificate, only: tuple[Mapping[str, str], ...]) -> bool:
-    """Does it match one of the policy's ``only`` entries, every member of it? Without entries every certificate does."""
+    """Does it match one of the ``spelled`` entries, every member of it? Without entries every certificate does."""
     if not only:
         return True
-    facts = names_of(certificate) | {
+    facts = {(kind, _spelled(kind, name)) for kind, name in names_of(certificate)} | {
         ("sha256", fingerprint_of(certificate)),
         ("spki", hashlib.sha256(key_of(certificate)).hexdigest()),  # outlives a renewal that keeps the key
-        ("subject", certificate.subject.rfc4514_string()),
+        ("subject", certificate.subject.rfc4514_string(_ATTRIBUTES)),
     }
-    return any(entry and all((kind, _spelled(kind, text)) in facts for kind, text in entry.items()) for entry in only)
+    return any(entry and entry.items() <= facts for entry in only)
 
 
 _TYPES: dict[type[x509.GeneralName], str] = {
@@ -103,10 +103,30 @@ _TYPES: dict[type[x509.GeneralName], str] = {
     x509.UniformResourceIdentifier: "uri",
     x509.RFC822Name: "email",
 }
+#: What OpenSSL calls these with ``-nameopt RFC2253``, and ``cryptography`` by their numbers only.
+_ATTRIBUTES = {
+    NameOID.EMAIL_ADDRESS: "emailAddress",
+    NameOID.SERIAL_NUMBER: "serialNumber",
+    NameOID.GIVEN_NAME: "GN",
+    NameOID.SURNAME: "SN",
+    NameOID.TITLE: "title",
+}
+_NUMBERS = {name: number for number, name in _ATTRIBUTES.items()}
+
+
+def spelled(only: Iterable[Mapping[str, str]]) -> tuple[Mapping[str, str], ...]:
+    """A policy's ``only`` in the one spelling that certificates' facts have here. Raises ValueError for what is no subject."""
+    return tuple({kind: _spelled(kind, text) for kind, text in entry.items()} for entry in only)
 
 
 def _spelled(kind: str, text: str) -> str:
-    return text.replace(":", "").lower() if kind in ("sha256", "spki") else text
+    """DNS names know no case (RFC 4343), and neither does the part of a mail address behind its ``@``."""
+    if kind == "email":
+        local, at, domain = text.rpartition("@")
+        return local + at + domain.lower()
+    if kind == "subject":
+        return x509.Name.from_rfc4514_string(text, _NUMBERS).rfc4514_string(_ATTRIBUTES)
+    return text.replace(":", "").lower() if kind in ("sha256", "spki") else text.lower() if kind == "dns" else text
 
 
 def _rsa_fault(key: rsa.RSAPublicKey) -> str:

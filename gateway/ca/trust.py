@@ -12,17 +12,18 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from gateway.ca.anchors import Anchors, CustomerTrust, name_of, read_anchors
+from gateway.ca.anchors import UNKNOWN, Anchors, CustomerTrust, name_of, read_anchors, read_revocation
 from gateway.ca.authority import CERTIFICATE_FILE, CUSTOMER_URI, LEDGER_FILE
-from gateway.ca.leaf import is_one_of, key_of, names_of, parse_leaf
-from gateway.ca.ledger import Ledger, fingerprint_of, serial_of, stamp_of
+from gateway.ca.validity import Validity, validities
+from gateway.ca.leaf import is_one_of, key_of, names_of, parse_leaf, spelled
+from gateway.ca.ledger import Ledger, Stamp, fingerprint_of, serial_of, stamp_of
 from gateway.errors import ConfigurationError, Mistake, Refused
 from gateway.policy.model import Certificates, PolicySet
 
@@ -42,11 +43,12 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One customer's part of the trust. ``ledger`` is there for our own authorities."""
+    """One customer's part of the trust. ``ledger`` is there for our own authorities; ``lists``: which file of lists was read."""
 
     source: CustomerTrust
     anchors: Anchors
     ledger: Ledger | None
+    lists: Stamp | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +76,15 @@ class Trust:
         self._verdicts: OrderedDict[bytes, _Verdict] = OrderedDict() if verdicts is None else verdicts
 
     @classmethod
-    def build(cls, customers: Mapping[str, CustomerTrust], now: float) -> Trust:
-        """Read all files. Raises ConfigurationError with every mistake of every customer together."""
+    def build(cls, customers: Mapping[str, CustomerTrust], now: float, *, running: bool = False) -> Trust:
+        """Read all files. Raises ConfigurationError with every mistake of every customer together. ``running``: see ``read_anchors``."""
         members: dict[str, Member] = {}
         mistakes: list[Mistake] = []
         for customer, source in customers.items():
             try:
                 ledger = Ledger.load(source.ledger) if source.ledger else None
-                members[customer] = Member(source, read_anchors(source, now), ledger)
+                lists = _stamp(source.crl)  # before it is read: what is written meanwhile is noticed
+                members[customer] = Member(_spelled(source), read_anchors(source, now, running=running), ledger, lists)
             except ConfigurationError as error:
                 mistakes += error.mistakes
         mistakes += _indistinguishable(members)
@@ -95,7 +98,7 @@ class Trust:
             raise Refused("certificate-missing")
         digest = hashlib.sha256(leaf_der).digest()
         verdict = self._verdicts.get(digest)
-        if verdict is None or not verdict.chain_since <= now <= verdict.chain_until:
+        if verdict is None or not verdict.chain_since <= now < verdict.chain_until:
             verdict = self._remember(digest, self._check(leaf_der, now))
         if verdict.fault is not None:
             raise Refused(verdict.fault)
@@ -113,7 +116,10 @@ class Trust:
         return Trust({**self._members, **members}, self._verdicts)
 
     def refreshed(self) -> Trust:
-        """This trust, or one with the ledgers that changed on disk. Costs one ``stat`` per customer."""
+        """This trust, or one with the ledgers and revocation lists that changed on disk. Costs one ``stat`` per customer."""
+        relisted = {customer: newer for customer, member in self._members.items() if (newer := _relisted(member)) is not member}
+        if relisted:
+            return Trust({**self._members, **relisted}).refreshed()  # lists are part of the chain checks: none stays remembered
         changed = {
             customer: Ledger.load(member.source.ledger)
             for customer, member in self._members.items()
@@ -125,6 +131,11 @@ class Trust:
         """All authorities of all customers, for the outer TLS context."""
         certificates = [certificate for member in self._members.values() for certificate in member.anchors.certificates]
         return "".join(certificate.public_bytes(serialization.Encoding.PEM).decode() for certificate in certificates)
+
+    def validities(self) -> Iterator[Validity]:
+        """Until when each customer's authorities and revocation lists count."""
+        for customer, member in self._members.items():
+            yield from validities(customer, member.source, member.anchors)
 
     def _check_ledger(self, identity: Identity) -> None:
         ledger = self._members[identity.customer].ledger
@@ -142,11 +153,12 @@ class Trust:
         candidates = self._issuers.get(leaf.issuer.public_bytes(), ())
         faults = {customer: self._fault(customer, leaf, now) for customer in candidates}
         owners = [customer for customer, fault in faults.items() if fault is None]
+        window = _window([moment for customer in candidates for moment in self._members[customer].anchors.moments()], leaf, now)
         if len(owners) > 1:
-            return _verdict("", leaf, "certificate-ambiguous")
+            return _verdict("", leaf, "certificate-ambiguous", window)
         if owners:
-            return _verdict(owners[0], leaf, None, self._members[owners[0]].anchors)
-        return _verdict("", leaf, _most_telling(faults.values()))
+            return _verdict(owners[0], leaf, None, window)
+        return _verdict("", leaf, _most_telling(faults.values()), window)
 
     def _fault(self, customer: str, leaf: x509.Certificate, now: float) -> str | None:
         member = self._members[customer]
@@ -158,32 +170,67 @@ class Trust:
         return None if is_one_of(leaf, member.source.only) else "certificate-unsuitable"
 
     def _remember(self, digest: bytes, verdict: _Verdict) -> _Verdict:
-        """Refusals too, so that a refused client costs one chain check; except by time, which passes."""
-        if verdict.fault != "certificate-expired":
-            self._verdicts[digest] = verdict
-            self._verdicts.move_to_end(digest)
+        """Refusals too, so that a refused client costs one chain check."""
+        self._verdicts[digest] = verdict
+        self._verdicts.move_to_end(digest)
         if len(self._verdicts) > REMEMBERED:
             self._verdicts.popitem(last=False)
         return verdict
 
 
-def sources_of(policies: PolicySet, authority_dir: Callable[[str], Path]) -> dict[str, CustomerTrust]:
+def sources_of(policies: PolicySet, authority_dir: Callable[[str], Path], fetched_crl: Callable[[str], Path]) -> dict[str, CustomerTrust]:
     """Where each customer's trust lies: in our authority for the customer, or in the file that the policy names."""
-    return {name: _source(customer.certificates, authority_dir(name)) for name, customer in policies.customers.items()}
+    return {name: _source(customer.certificates, authority_dir(name), fetched_crl(name)) for name, customer in policies.customers.items()}
 
 
-def _source(certificates: Certificates, directory: Path) -> CustomerTrust:
+def _source(certificates: Certificates, directory: Path, fetched_crl: Path) -> CustomerTrust:
     if certificates.authority is None:
-        return CustomerTrust(directory / CERTIFICATE_FILE, certificates.crl, directory / LEDGER_FILE, certificates.only)
-    return CustomerTrust(certificates.authority, certificates.crl, None, certificates.only)
+        return CustomerTrust(directory / CERTIFICATE_FILE, None, directory / LEDGER_FILE)
+    return CustomerTrust(
+        certificates.authority,
+        fetched_crl if certificates.crl_url is not None else certificates.crl,
+        only=certificates.only,
+        fetched=certificates.crl_url,
+        accepts=certificates.without_crl == "accept",
+    )
 
 
-def _verdict(customer: str, leaf: x509.Certificate, fault: str | None, anchors: Anchors | None = None) -> _Verdict:
+def _spelled(source: CustomerTrust) -> CustomerTrust:
+    try:
+        return replace(source, only=spelled(source.only))
+    except ValueError:
+        text = "a 'subject' under 'only' of its customer's policy is none: openssl x509 -noout -subject -nameopt RFC2253 prints it"
+        raise ConfigurationError([Mistake(source.authority, 0, text)]) from None
+
+
+def _relisted(member: Member) -> Member:
+    """With the lists that its file holds now; a damaged one takes back nothing of what was known."""
+    if member.source.crl is None or (stamp := _stamp(member.source.crl)) == member.lists:
+        return member
+    try:
+        revocation = read_revocation(member.source, member.anchors.certificates, None)
+    except ConfigurationError:
+        return replace(member, lists=stamp)
+    return replace(member, anchors=replace(member.anchors, revocation=revocation), lists=stamp)
+
+
+def _stamp(path: Path | None) -> Stamp | None:
+    try:
+        return stamp_of(path) if path is not None else None
+    except OSError:
+        return None
+
+
+def _window(moments: Iterable[float], leaf: x509.Certificate, now: float) -> tuple[float, float]:
+    """From the last to the next moment at which time alone may change the verdict: in between it need not be found again."""
+    every = [*moments, leaf.not_valid_before_utc.timestamp(), leaf.not_valid_after_utc.timestamp()]
+    before, after = [moment for moment in every if moment <= now], [moment for moment in every if moment > now]
+    return max(before, default=float("-inf")), min(after, default=float("inf"))
+
+
+def _verdict(customer: str, leaf: x509.Certificate, fault: str | None, window: tuple[float, float]) -> _Verdict:
     identity = Identity(customer, fingerprint_of(leaf), serial_of(leaf), leaf.not_valid_after_utc.timestamp())
-    since = leaf.not_valid_before_utc.timestamp()
-    if anchors is None:
-        return _Verdict(fault, identity, since, float("-inf"), float("inf"))
-    return _Verdict(fault, identity, since, anchors.since, anchors.until)
+    return _Verdict(fault, identity, leaf.not_valid_before_utc.timestamp(), *window)
 
 
 def _names_only(leaf: x509.Certificate, customer: str) -> bool:
@@ -193,7 +240,7 @@ def _names_only(leaf: x509.Certificate, customer: str) -> bool:
 
 def _most_telling(faults: Iterable[str | None]) -> str:
     """For the audit log: a revoked or expired certificate of a customer says more than that another does not know it."""
-    order = ("certificate-revoked", "certificate-expired", "certificate-unsuitable")
+    order = ("certificate-revoked", UNKNOWN, "certificate-expired", "certificate-unsuitable")
     found = set(faults)
     return next((reason for reason in order if reason in found), "certificate-unknown")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -15,7 +16,7 @@ from gateway.config import load_config
 from gateway.errors import ConfigurationError
 from gateway.policy.load import load_policies
 from gateway.runtime.policy_tests import run_policy_tests
-from gateway.runtime.snapshot import build_snapshot
+from gateway.runtime.snapshot import build_snapshot, warnings_of
 
 
 @click.command()
@@ -26,16 +27,14 @@ def check(config_path: Path, as_json: bool) -> None:
     try:
         config = load_config(config_path)
         policies = load_policies(config)
-        build_snapshot(config, policies)
+        warnings = warnings_of(build_snapshot(config, policies), time.time())
     except ConfigurationError as error:
         show_mistakes(error.mistakes, as_json=as_json)
         sys.exit(CONFIGURATION)
     if as_json:
-        click.echo(
-            json.dumps({"ok": True, "revision": policies.revision, "customers": sorted(policies.customers), "warnings": policies.warnings})
-        )
+        click.echo(json.dumps({"ok": True, "revision": policies.revision, "customers": sorted(policies.customers), "warnings": warnings}))
         return
-    for warning in policies.warnings:
+    for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"fine: revision {policies.revision}, {len(policies.customers)} customers, {len(policies.apis)} APIs")
 

@@ -65,6 +65,8 @@ def serve(config_path: Path, role: str | None, passphrase_file: Path | None) -> 
         _check_first(config_path, passphrase)
         sys.exit(_supervise(config_path, passphrase))
     if startup is None:
+        if role in (None, "proxy"):
+            build_snapshot(config)
         needs_key = role in (None, "cipher")
         passphrase = operator_passphrase(passphrase_file).encode() if needs_key else b""
         startup = by_hand(config, role, passphrase) if role else Startup(passphrase=passphrase)

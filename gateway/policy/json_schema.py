@@ -163,7 +163,8 @@ class CertificatesEntry(_File):
 
     authority: Literal["gateway"] | msgspec.UnsetType = msgspec.UNSET
     file: str | msgspec.UnsetType = msgspec.UNSET
-    crl: Annotated[str, Meta(description="a file")] | msgspec.UnsetType = msgspec.UNSET
+    crl: Annotated[str, Meta(description="a file, or a URL that it is fetched from")] | msgspec.UnsetType = msgspec.UNSET
+    without_crl: Annotated[Literal["refuse", "accept"], Meta(description="while no list counts")] | msgspec.UnsetType = msgspec.UNSET
     only: list[Only] = field(default_factory=list)
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Literal, cast
 from urllib.parse import urlsplit
 
 from gateway.config import Config
 from gateway.networks import Network, parse_network
-from gateway.policy.model import Api, Certificates, Customer, CustomerKey, Upstream
+from gateway.policy.hosts import address_in, is_host, is_loopback
+from gateway.policy.load_certificates import read_certificates
+from gateway.policy.model import Api, Customer, CustomerKey, Upstream
 from gateway.schema import Mistakes, Node, suggestion
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
@@ -20,10 +21,7 @@ REQUIRED = ("customer", "api", "upstream", "networks", "certificates", "users")
 OPTIONAL = ("key",)
 UPSTREAM_REQUIRED = ("url",)
 UPSTREAM_OPTIONAL = ("ca", "authorization", "shared")
-CERTIFICATES = ("authority", "file", "crl", "only")
-ONLY = ("dns", "uri", "email", "sha256", "spki", "subject")
 KEY = ("held_by", "idle", "longest")
-_HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?", re.ASCII)
 _BASE_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]*[A-Za-z0-9_~-])*", re.ASCII)
 
 
@@ -41,7 +39,7 @@ def read_customer(root: Node, apis: Mapping[str, Api], folder: Path, *, all_apis
         api=api,
         upstream=_upstream(fields["upstream"], folder),
         networks=tuple(_networks(fields["networks"])),
-        certificates=_certificates(fields["certificates"], folder),
+        certificates=read_certificates(fields["certificates"], folder),
         key=_key(fields["key"]) if "key" in fields else CustomerKey(),
         users=_users(fields["users"], apis.get(api)),
         file=root.file,
@@ -73,34 +71,13 @@ def _url(node: Node) -> tuple[str, str, int, str]:
     except ValueError:
         host, port, parts = "", None, urlsplit("")
     base = parts.path.rstrip("/")
-    wrong = parts.scheme not in ("http", "https") or not _is_host(host) or port == 0 or not _BASE_PATH.fullmatch(base)
+    wrong = parts.scheme not in ("http", "https") or not is_host(host) or port == 0 or not _BASE_PATH.fullmatch(base)
     if wrong or "@" in parts.netloc or "?" in node.text() or "#" in node.text() or not node.text().isprintable():
         node.wrong("expected a URL such as https://suite.internal/musterstadt, without user, query or fragment")
         return "http", "127.0.0.1", 0, ""
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         node.wrong("http:// is for upstreams on this machine only; across a network it must be https://")
     return parts.scheme, host, port or {"http": 80, "https": 443}[parts.scheme], base
-
-
-def _address(host: str) -> IPv4Address | IPv6Address | None:
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return None
-    return (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address
-
-
-def _is_host(host: str) -> bool:
-    """An address, or a name: ``127.1`` and ``0x7f000001`` are neither here, and this machine to the resolver (T-A4)."""
-    if _address(host) is not None:
-        return "%" not in host
-    last = host.rpartition(".")[2]
-    return _HOST.fullmatch(host) is not None and ".." not in host and not re.fullmatch("[0-9]+|0x[0-9a-f]*", last)
-
-
-def _is_loopback(host: str) -> bool:
-    address = _address(host)
-    return address.is_loopback if address is not None else host == "localhost" or host.endswith(".localhost")
 
 
 def _authorization(node: Node | None, folder: Path) -> Literal["forward", "drop"] | Path:
@@ -128,32 +105,6 @@ def _networks(node: Node) -> list[Network]:
     if node.value == []:
         node.wrong("at least one network is needed: nobody can connect from nowhere")
     return networks
-
-
-def _certificates(node: Node, folder: Path) -> Certificates:
-    fields = node.fields((), CERTIFICATES)
-    if ("authority" in fields) == ("file" in fields):
-        node.wrong("give either 'authority: gateway' or 'file:' with your own authority")
-    if "authority" in fields:
-        fields["authority"].choice("gateway")
-        for name in ("crl", "only"):
-            if name in fields:
-                fields[name].wrong(f"{name!r} belongs to an authority of your own; ours has its ledger")
-        return Certificates(None)
-    only = tuple(_only(item) for item in fields["only"].items()) if "only" in fields else ()
-    if "only" in fields and not only:
-        fields["only"].wrong("an empty list would let in every certificate of the authority: name them, or leave 'only' out")
-    if "crl" in fields and fields["crl"].text().startswith(("http://", "https://")):
-        fields["crl"].wrong("this version reads CRLs from files only")
-    authority = fields["file"].path(folder) if "file" in fields else None
-    return Certificates(authority, fields["crl"].path(folder) if "crl" in fields else None, only)
-
-
-def _only(node: Node) -> Mapping[str, str]:
-    entry = {name: value.text() for name, value in node.fields((), ONLY).items()}
-    if not all(entry.values()) or not entry:
-        node.wrong(f"expected at least one of {', '.join(ONLY)}, each with a text")
-    return entry
 
 
 def _key(node: Node) -> CustomerKey:
@@ -204,7 +155,7 @@ def check_upstreams(customers: Mapping[str, tuple[Node, Customer]], config: Conf
 
 def _place(upstream: Upstream) -> tuple[str, int, str]:
     """One spelling for one place, as far as it can be known without asking a resolver."""
-    host = "127.0.0.1" if upstream.host == "localhost" else str(_address(upstream.host) or upstream.host)
+    host = "127.0.0.1" if upstream.host == "localhost" else str(address_in(upstream.host) or upstream.host)
     return host, upstream.port, upstream.base_path
 
 
@@ -219,8 +170,8 @@ def _above(place: tuple[str, int, str]) -> Iterator[tuple[str, int, str]]:
 
 def _is_own_door(place: tuple[str, int, str], config: Config) -> bool:
     host, port, _ = place
-    address = _address(host)
-    here = _is_loopback(host) or (address is not None and address.is_unspecified)  # 0.0.0.0 is this machine to connect()
+    address = address_in(host)
+    here = is_loopback(host) or (address is not None and address.is_unspecified)  # 0.0.0.0 is this machine to connect()
     ours = here or host == config.listen[0] or host in config.hostnames
     return ours and port in {config.listen[1], config.admin[1] if config.admin else config.listen[1]}
 

@@ -84,6 +84,8 @@ class Certificates:
     authority: Path | None
     crl: Path | None = None
     only: tuple[Mapping[str, str], ...] = ()
+    crl_url: str | None = None  # instead of ``crl``: fetched in the background
+    without_crl: Literal["refuse", "accept"] = "refuse"  # what becomes of its clients while no list counts
 
 
 @dataclass(frozen=True, slots=True)

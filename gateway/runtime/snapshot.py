@@ -19,12 +19,22 @@ from gateway.proxy.access import Snapshot
 from gateway.proxy.tls import server_context
 
 
-def build_snapshot(config: Config, policies: PolicySet | None = None) -> Snapshot:
-    """Policies, trust and TLS context, checked as a whole. Raises ConfigurationError with every mistake found."""
+def build_snapshot(config: Config, policies: PolicySet | None = None, *, running: bool = False) -> Snapshot:
+    """Policies, trust and TLS context, checked as a whole. Raises ConfigurationError with every mistake found.
+
+    ``running``: not at the operator's first start. An expired revocation list then refuses its customer, and no more: it must neither
+    keep the others' policies from changing nor a worker from being started again.
+    """
     policies = policies if policies is not None else load_policies(config)
-    trust = Trust.build(sources_of(policies, config.authority_dir), time.time())
+    trust = Trust.build(sources_of(policies, config.authority_dir, config.fetched_crl), time.time(), running=running)
     tls = server_context(config.certificate, config.private_key, trust.union_pem())
     return Snapshot(policies, trust, frozenset(name.lower() for name in config.hostnames), tls)
+
+
+def warnings_of(snapshot: Snapshot, now: float) -> tuple[str, ...]:
+    """What does not keep the gateway from starting, and somebody should know."""
+    ending = [validity.sentence(now) for validity in snapshot.trust.validities() if validity.ends_soon(now) or validity.ended(now)]
+    return (*snapshot.policies.warnings, *ending)
 
 
 def watched_files(path: Path, policies: PolicySet, last_good: Config | None = None) -> Iterator[Path]:
@@ -47,5 +57,6 @@ def watched_files(path: Path, policies: PolicySet, last_good: Config | None = No
         yield folder / CERTIFICATE_FILE
         yield folder / LEDGER_FILE
     for customer in policies.customers.values():
-        named = (customer.certificates.authority, customer.certificates.crl, customer.upstream.ca)
+        fetched = config.fetched_crl(customer.name) if customer.certificates.crl_url is not None else None
+        named = (customer.certificates.authority, customer.certificates.crl, fetched, customer.upstream.ca)
         yield from (file for file in named if file is not None)

@@ -82,9 +82,17 @@ class Pki:
         key = ec.generate_private_key(ec.SECP256R1())
         return Pki(self.sign(key=key, ca=True, usages=None, subject=subject, end=NOW + 2 * DAY, path_length=0), key)
 
-    def crl(self, *revoked: x509.Certificate, begin: datetime = NOW - DAY, end: datetime = NOW + DAY) -> bytes:
+    def crl(
+        self,
+        *revoked: x509.Certificate,
+        begin: datetime = NOW - DAY,
+        end: datetime = NOW + DAY,
+        number: int | None = 1,
+        extra: Sequence[tuple[x509.ExtensionType, bool]] = (),
+    ) -> bytes:
         builder = x509.CertificateRevocationListBuilder().issuer_name(self.certificate.subject).last_update(begin).next_update(end)
-        builder = builder.add_extension(x509.CRLNumber(1), False)
+        for extension, critical in [*([(x509.CRLNumber(number), False)] if number is not None else []), *extra]:
+            builder = builder.add_extension(extension, critical)
         builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), False)
         for certificate in revoked:
             entry = x509.RevokedCertificateBuilder().serial_number(certificate.serial_number).revocation_date(begin).build()

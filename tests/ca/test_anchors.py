@@ -107,7 +107,8 @@ def test_c05_every_authority_needs_its_revocation_list(tmp_path: Path) -> None:
     for lists, fine in ((PKI.crl(), False), (intermediate.crl(), False), (PKI.crl() + intermediate.crl(), True)):
         (tmp_path / "crl").write_bytes(lists)
         if fine:
-            assert len(read_anchors(CustomerTrust(tmp_path / "ca.pem", tmp_path / "crl"), NOW.timestamp()).crls) == 2
+            revocation = read_anchors(CustomerTrust(tmp_path / "ca.pem", tmp_path / "crl"), NOW.timestamp()).revocation
+            assert revocation is not None and len(revocation.lists) == 2
         else:
             assert "without a revocation list" in mistakes_in(tmp_path / "ca.pem", tmp_path / "crl")[0][1]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -11,10 +12,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID as Eku
+from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.ca.leaf import MAX_LEAF, is_one_of, names_of, parse_leaf
+from gateway.ca.leaf import MAX_LEAF, is_one_of, names_of, parse_leaf, spelled
 from gateway.errors import Refused
 from tests.ca.pki import make_pki, usage
 
@@ -138,11 +140,19 @@ def test_t_m8_names_keep_their_types() -> None:
         (({"uri": "import.example"},), False),
         (({"email": "import.example"},), False),
         (({"cn": "import"},), False),
+        (({"uri": "max@example.org"},), False),
+        (({"dns": "max@example.org"},), False),
+        (({"email": "urn:x"},), False),
+        (({"subject": "CN=import.example"},), False),
+        (({"dns": "IMPORT.Example"},), True),
+        (({"email": "max@EXAMPLE.org"},), True),
+        (({"email": "MAX@example.org"},), False),
+        (({"uri": "URN:X"},), False),
         (({},), False),
     ],
 )
 def test_t_m8_only_the_configured_type_counts(only: tuple[dict[str, str], ...], expected: bool) -> None:
-    assert is_one_of(PKI.sign(names=NAMES), only) is expected
+    assert is_one_of(PKI.sign(names=NAMES), spelled(only)) is expected
 
 
 def test_only_by_key_and_subject() -> None:
@@ -158,5 +168,57 @@ def test_only_by_fingerprint_in_every_spelling() -> None:
     leaf = PKI.sign()
     digest = leaf.fingerprint(hashes.SHA256())
     for spelling in (digest.hex(), digest.hex().upper(), digest.hex(":")):
-        assert is_one_of(leaf, ({"sha256": spelling},))
+        assert is_one_of(leaf, spelled([{"sha256": spelling}]))
     assert not is_one_of(PKI.sign(begin=dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)), ({"sha256": digest.hex()},))
+
+
+OTHER_TYPES = [
+    x509.IPAddress(ip_address("192.0.2.1")),
+    x509.RegisteredID(x509.ObjectIdentifier("1.2.3")),
+    x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), b"\x0c\x0eimport.example"),
+    x509.DirectoryName(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "import.example")])),
+]
+
+
+@pytest.mark.parametrize("name", OTHER_TYPES, ids=["address", "registered id", "other name", "directory name"])
+@pytest.mark.parametrize(
+    "only", [{"dns": "import.example"}, {"uri": "urn:1.2.3"}, {"email": "import.example"}, {"subject": "CN=import.example"}]
+)
+def test_t_m8_names_of_other_types_are_nobodys(name: x509.GeneralName, only: dict[str, str]) -> None:
+    assert not is_one_of(PKI.sign(names=[name]), spelled([only]))
+    assert names_of(PKI.sign(names=[name])) == frozenset()
+
+
+def test_t_m8_a_certificate_without_a_subject_is_no_subject() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = x509.CertificateBuilder().subject_name(x509.Name([])).issuer_name(PKI.certificate.subject).public_key(key.public_key())
+    moment = dt.datetime.now(dt.UTC)
+    leaf = builder.serial_number(7).not_valid_before(moment).not_valid_after(moment + dt.timedelta(1)).sign(key, hashes.SHA256())
+    for only in ({"subject": "CN=import"}, {"dns": "a"}):
+        assert not is_one_of(leaf, spelled([only]))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "text"),
+    [
+        ([(NameOID.ORGANIZATION_NAME, "Energie Nord"), (NameOID.COMMON_NAME, "import")], "CN=import,O=Energie Nord"),
+        ([(NameOID.COMMON_NAME, "Müller, Max")], r"CN=Müller\, Max"),
+        ([(NameOID.COMMON_NAME, "Müller, Max")], r"CN=M\C3\BCller\2C Max"),
+        ([(NameOID.EMAIL_ADDRESS, "m@x.example"), (NameOID.SERIAL_NUMBER, "7")], "serialNumber=7,emailAddress=m@x.example"),
+        ([(NameOID.EMAIL_ADDRESS, "m@x.example")], "1.2.840.113549.1.9.1=m@x.example"),
+        ([(NameOID.ORGANIZATION_IDENTIFIER, "VATDE-1")], "2.5.4.97=VATDE-1"),
+    ],
+)
+def test_only_by_subject_in_every_spelling(attributes: list[tuple[x509.ObjectIdentifier, str]], text: str) -> None:
+    subject = x509.Name([x509.NameAttribute(oid, value) for oid, value in attributes])
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(PKI.certificate.subject).public_key(key.public_key())
+    moment = dt.datetime.now(dt.UTC)
+    leaf = builder.serial_number(7).not_valid_before(moment).not_valid_after(moment + dt.timedelta(1)).sign(key, hashes.SHA256())
+    assert is_one_of(leaf, spelled([{"subject": text}]))
+    assert not is_one_of(leaf, spelled([{"subject": f"{text}x"}]))
+
+
+def test_what_is_no_subject_is_not_compared() -> None:
+    with pytest.raises(ValueError):
+        spelled([{"subject": "import"}])

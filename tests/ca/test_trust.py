@@ -24,6 +24,7 @@ from gateway.ca.ledger import Ledger, record_issue, record_revocation
 from gateway.ca.server import create_server_certificate
 from gateway.ca.trust import CustomerTrust, Identity, Member, Trust, sources_of
 from gateway.errors import ConfigurationError, Refused
+from gateway.policy.model import Certificates
 from tests.ca.handshake import handshake
 from tests.ca.pki import DAY, NOW, PASSWORD, Pki, make_pki
 
@@ -252,7 +253,9 @@ def test_c05_revocation_list_and_its_end(trust_in: Callable[..., Trust], pki: Pk
     trust = trust_in(pki.pem, pki.crl(bad))
     assert verdict(trust, der(bad)) == "certificate-revoked"
     assert verdict(trust, der(good)) == "energie_nord"
-    assert verdict(trust, der(good), 2 * DAY) == "certificate-revoked", "an expired list proves nothing any more"
+    assert verdict(trust, der(good), 2 * DAY) == "revocation-unknown", "an expired list proves nothing any more"
+    assert verdict(trust, der(good)) == "energie_nord"
+    assert verdict(trust, der(bad), timedelta(hours=-30)) == "certificate-expired"
 
 
 def test_time_is_judged_on_every_call(trust_in: Callable[..., Trust], pki: Pki) -> None:
@@ -384,10 +387,13 @@ def test_nobody_is_trusted_without_customers() -> None:
 
 
 def test_sources_follow_the_policy(tmp_path: Path) -> None:
-    ours = SimpleNamespace(certificates=SimpleNamespace(authority=None, crl=None, only=()))
-    theirs = SimpleNamespace(certificates=SimpleNamespace(authority=Path("ca.pem"), crl=Path("x.crl"), only=({"dns": "a"},)))
-    policies: Any = SimpleNamespace(customers={"energie_nord": ours, "third": theirs})
-    assert sources_of(policies, lambda customer: tmp_path / customer) == {
+    ours = Certificates(None)
+    theirs = Certificates(Path("ca.pem"), Path("x.crl"), ({"dns": "a"},))
+    fetched = Certificates(Path("ca.pem"), crl_url="http://pki.example/ca.crl", without_crl="accept")
+    named = {"energie_nord": ours, "third": theirs, "fourth": fetched}
+    policies: Any = SimpleNamespace(customers={name: SimpleNamespace(certificates=one) for name, one in named.items()})
+    assert sources_of(policies, lambda customer: tmp_path / customer, lambda customer: tmp_path / f"{customer}.crl") == {
         "energie_nord": CustomerTrust(tmp_path / "energie_nord/ca.pem", None, tmp_path / "energie_nord/ledger.jsonl"),
         "third": CustomerTrust(Path("ca.pem"), Path("x.crl"), None, ({"dns": "a"},)),
+        "fourth": CustomerTrust(Path("ca.pem"), tmp_path / "fourth.crl", fetched="http://pki.example/ca.crl", accepts=True),
     }

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests.ca.pki import DAY, NOW, make_pki
+
 
 def test_fine(on):
     checked = on("check")
@@ -42,6 +44,42 @@ def test_what_would_stop_the_start_is_found(on, folder, spoil):
     assert checked.code == 78, checked.err
     assert "Traceback" not in checked.err
     assert str(folder.path) in checked.err
+
+
+PKI = make_pki(end=NOW + 60 * DAY)
+
+
+def own(folder, crl, *more):
+    (folder.path / "certs" / "own-ca.pem").write_bytes(PKI.pem)
+    if crl is not None:
+        (folder.path / "certs" / "own.crl").write_bytes(crl)
+    named = "certs/own.crl" if crl is not None else "http://pki.example/ca.crl"
+    text = ", ".join(["{file: certs/own-ca.pem", f'crl: "{named}"', "only: [{dns: import.example}]", *more]) + "}"
+    folder.policy().write_text(folder.policy().read_text().replace("{authority: gateway}", text))
+
+
+ENDED, SOON = PKI.crl(begin=NOW - 3 * DAY, end=NOW - DAY), PKI.crl(begin=NOW - 9 * DAY, end=NOW + DAY)
+
+
+@pytest.mark.parametrize(
+    ("crl", "more", "code", "said"),
+    [
+        (PKI.crl(begin=NOW, end=NOW + 7 * DAY), (), 0, ""),
+        (SOON, (), 0, "own.crl ends on "),
+        (ENDED, (), 78, "own.crl: the revocation list has expired: every client of this customer would be refused"),
+        (ENDED, ("without_crl: accept",), 0, "own.crl ended on "),
+        (None, (), 0, "no revocation list has come from http://pki.example/ca.crl yet"),
+        (b"garbage", ("without_crl: accept",), 78, "own.crl: is neither PEM nor DER"),
+    ],
+    ids=["fine", "ends soon", "expired", "expired, accept", "never came", "garbage"],
+)
+def test_c05_revocation_lists_before_they_are_missed(on, folder, crl, more, code, said):
+    own(folder, crl, *more)
+    checked = on("check")
+    assert checked.code == code, checked.err
+    assert said in checked.err and bool(said) == bool(checked.err)
+    told = json.loads(on("check", "--json").out)
+    assert [said in warning for warning in told["warnings"]] == ([True] if said else []) if code == 0 else told["ok"] is False
 
 
 def test_policy_examples_run(on, folder):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway import config
-from gateway.policy import load_api, load_classes, load_customers
+from gateway.policy import load_api, load_certificates, load_classes, load_customers
 from gateway.policy.load import load_policies
 from gateway.policy.load_classes import RESERVED_DOMAINS
 from gateway.policy.model import CustomerKey, Limits
@@ -34,8 +34,8 @@ TABLES: dict[tuple[str, int], tuple[tuple[str, ...], tuple[str, ...]]] = {
     ("A test", 0): (load_api.TEST_REQUIRED, load_api.TEST_OPTIONAL),
     ("A customer", 0): (load_customers.REQUIRED, load_customers.OPTIONAL),
     ("upstream", 0): (load_customers.UPSTREAM_REQUIRED, load_customers.UPSTREAM_OPTIONAL),
-    ("certificates", 0): ((), load_customers.CERTIFICATES),
-    ("certificates", 1): ((), load_customers.ONLY),
+    ("certificates", 0): ((), load_certificates.CERTIFICATES),
+    ("certificates", 1): ((), load_certificates.ONLY),
     ("key", 0): ((), load_customers.KEY),
 }
 SECTIONS = {part.partition("\n")[0]: part for part in re.split(r"^##+ ", TEXT, flags=re.M)[1:]}

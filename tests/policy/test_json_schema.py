@@ -74,7 +74,7 @@ EVERY_KEY = {
         "api": "planning_suite",
         "upstream": {"url": "https://suite.internal/nord", "ca": "suite.pem", "authorization": "drop", "shared": False},
         "networks": ["198.51.100.0/25"],
-        "certificates": {"file": "ca.pem", "crl": "ca.crl", "only": [{"dns": "import.example"}]},
+        "certificates": {"file": "ca.pem", "crl": "ca.crl", "without_crl": "refuse", "only": [{"dns": "import.example"}]},
         "key": {"held_by": "customer", "idle": "15m", "longest": "12h"},
         "users": {"jens": "dispatcher"},
     },
