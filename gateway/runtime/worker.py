@@ -22,6 +22,7 @@ from gateway.proxy.listener import Listener
 from gateway.proxy.server import GatewayServer
 from gateway.proxy.upstream import UpstreamPool
 from gateway.runtime.cipher_process import CipherRole
+from gateway.runtime.crl_fetching import keep_fetched
 from gateway.runtime.snapshot import build_snapshot, watched_files
 from gateway.runtime.startup import Startup
 from gateway.runtime.supervisor import announce, bind
@@ -51,7 +52,7 @@ class Worker:
 
     def swap(self) -> str:
         try:
-            self.snapshot = build_snapshot(load_config(self._path))
+            self.snapshot = build_snapshot(load_config(self._path), running=True)
         except (ConfigurationError, OSError):
             # A mistake in some policy must not keep a revoked certificate in (T-M2): the ledgers are read all the same.
             self.snapshot = replace(self.snapshot, trust=self.snapshot.trust.refreshed())
@@ -97,7 +98,7 @@ async def main(path: Path, startup: Startup, stop: asyncio.Event, reload: asynci
     config = load_config(path)
     _allow_many_files()
     seen = digest(watched_files(path, load_policies(config)))
-    snapshot = build_snapshot(config)
+    snapshot = build_snapshot(config, running=True)  # ``serve`` has asked the stricter question before
     async with _vault(config, path, startup, stop) as (vault, swap_vault):
         worker = Worker(path, snapshot, vault)
         sock = socket.socket(fileno=startup.listen_fd) if startup.listen_fd >= 0 else bind(config)
@@ -106,11 +107,14 @@ async def main(path: Path, startup: Startup, stop: asyncio.Event, reload: asynci
         await listener.start()
         _announce(config, startup, sock)
         reporting = asyncio.create_task(worker.report_closed(stop))
+        fetching = asyncio.create_task(keep_fetched(path, stop)) if config.processes == "one" else None
         files = partial(watched_files, path, last_good=config)
         await watch(lambda: files(worker.snapshot.policies), lambda: _swap_all(worker, swap_vault), reload, stop, seen=seen)
         await listener.stop()
         await worker.server.shutdown(DRAIN)
         await reporting
+        if fetching is not None:
+            await fetching
         await worker.gateway.drained()
         worker.upstreams.close()
 
