@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives import serialization
 
 from gateway.ca.anchors import UNKNOWN, Anchors, CustomerTrust, name_of, read_anchors, read_revocation
 from gateway.ca.authority import CERTIFICATE_FILE, CUSTOMER_URI, LEDGER_FILE
-from gateway.ca.validity import Validity, validities
 from gateway.ca.leaf import is_one_of, key_of, names_of, parse_leaf, spelled
 from gateway.ca.ledger import Ledger, Stamp, fingerprint_of, serial_of, stamp_of
+from gateway.ca.validity import Validity, validities
 from gateway.errors import ConfigurationError, Mistake, Refused
 from gateway.policy.model import Certificates, PolicySet
 

@@ -21,10 +21,10 @@ import aiohttp
 
 from gateway.ca.anchors import CustomerTrust, read_anchors, read_certificates
 from gateway.ca.blocks import MAX_FILE
-from gateway.ca.expiry import Validity, validities
 from gateway.ca.files import sync_directory, write_new
 from gateway.ca.revocation import newer_lists, window_of
 from gateway.ca.trust import sources_of
+from gateway.ca.validity import Validity, validities
 from gateway.config import Config, load_config
 from gateway.errors import ConfigurationError, GatewayError, Unavailable
 from gateway.policy.load import load_policies, revision

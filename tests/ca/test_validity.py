@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from gateway.ca.anchors import Anchors, CustomerTrust
-from gateway.ca.validity import Validity, validities
 from gateway.ca.revocation import RevocationLists, read_lists
+from gateway.ca.validity import Validity, validities
 from tests.ca.pki import DAY, NOW, make_pki
 
 HOUR, DAYS = 3600.0, 86400.0
