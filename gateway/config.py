@@ -54,7 +54,7 @@ class Config:
 
     def fetched_crl(self, customer: str) -> Path:
         """The revocation list that came last from the customer's URL, as it came (DER or PEM)."""
-        return self.customer_dir(customer) / "crl.der"
+        return self.customer_dir(customer) / "fetched.crl"
 
     def share(self, customer: str) -> Path:
         """Apart from the customers' folders, because it is to be backed up apart from them."""

@@ -186,7 +186,7 @@ def test_where_state_lies(write: Write, tmp_path: Path) -> None:
     assert config.keyslots("energie_nord") == mine / "keyslots"
     assert config.data_keys("energie_nord") == mine / "datakeys"
     assert config.authority_dir("energie_nord") == mine / "ca"
-    assert config.fetched_crl("energie_nord") == mine / "crl.der"
+    assert config.fetched_crl("energie_nord") == mine / "fetched.crl"
     assert config.share("energie_nord") == state / "shares" / "energie_nord"
     assert config.tombstone("energie_nord") == state / "tombstones" / "energie_nord"
     assert (config.customers_dir, config.audit_dir, config.run_dir) == (state / "customers", state / "audit", state / "run")

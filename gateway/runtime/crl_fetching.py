@@ -21,7 +21,7 @@ import aiohttp
 
 from gateway.ca.anchors import CustomerTrust, read_anchors, read_certificates
 from gateway.ca.blocks import MAX_FILE
-from gateway.ca.files import sync_directory, write_new
+from gateway.ca.files import PRIVATE, replace_file
 from gateway.ca.revocation import newer_lists, window_of
 from gateway.ca.trust import sources_of
 from gateway.ca.validity import Validity, validities
@@ -63,7 +63,7 @@ async def keep_fetched(path: Path, stop: asyncio.Event) -> None:
         headers={"Accept-Encoding": "identity", "User-Agent": "pii-gateway"},
         timeout=aiohttp.ClientTimeout(total=TIMEOUT),
     ) as session:
-        await CrlKeeper(path, lambda url: fetch(session, url)).run(stop)
+        await ListKeeper(path, lambda url: fetch(session, url)).run(stop)
 
 
 async def fetch(session: aiohttp.ClientSession, url: str) -> bytes:
@@ -111,7 +111,7 @@ class _Known:
 
 
 @dataclass
-class CrlKeeper:
+class ListKeeper:
     """What ``keep_fetched`` runs. ``fetch`` and ``now`` are given, so that a test needs neither a network nor patience."""
 
     path: Path
@@ -245,11 +245,7 @@ def _keep(file: Path, content: bytes) -> None:
         if file.read_bytes() == content:
             return
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    unfinished = file.with_name(f".{file.name}")
-    unfinished.unlink(missing_ok=True)
-    write_new(unfinished, content, 0o600)
-    unfinished.replace(file)
-    sync_directory(file.parent)
+    replace_file(file, content, PRIVATE)
 
 
 def _alarm(validity: Validity, now: float) -> str:

@@ -15,7 +15,7 @@ from gateway.ca.trust import Trust, sources_of
 from gateway.errors import Refused
 from gateway.policy.load import load_policies
 from gateway.runtime import crl_fetching
-from gateway.runtime.crl_fetching import CrlKeeper, NotFetched, fetch, keep_fetched, pause_after_failures, pause_after_success
+from gateway.runtime.crl_fetching import ListKeeper, NotFetched, fetch, keep_fetched, pause_after_failures, pause_after_success
 from tests.ca.pki import DAY, NOW, make_pki
 from tests.cli.conftest import CUSTOMER
 
@@ -161,7 +161,7 @@ class House:
         self.authority.write_bytes(PKI.pem)
         self.write(f'{{file: certs/own-ca.pem, crl: "{url}"}}')
         self.server, self.asked, self.clock = PKI.crl(LISTED, number=5), [], moment()
-        self.keeper = CrlKeeper(folder.config_file, self.fetch, lambda: self.clock)
+        self.keeper = ListKeeper(folder.config_file, self.fetch, lambda: self.clock)
 
     def write(self, certificates):
         lines = self.folder.policy().read_text().splitlines()
@@ -209,7 +209,7 @@ async def test_a_customer_is_refused_until_a_list_came_and_then_let_in(house):
     assert house.asked == [URL]
     assert (house.judged(good), house.judged(LISTED)) == (CUSTOMER, "certificate-revoked")
     assert house.kept.stat().st_mode & 0o777 == 0o600
-    assert [file.name for file in house.kept.parent.iterdir() if "crl" in file.name] == ["crl.der"]
+    assert [file.name for file in house.kept.parent.iterdir() if "crl" in file.name] == ["fetched.crl"]
     assert house.reasons() == []
 
 
