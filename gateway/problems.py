@@ -29,6 +29,7 @@ PROBLEMS: dict[str, Problem] = {
         Problem("malformed-request", 400, "The request is malformed"),
         Problem("body-refused", 400, "The body cannot be accepted"),
         Problem("masked-value", 400, "A masked value cannot be stored"),
+        Problem("account-refused", 400, "The account cannot be changed like this"),
         Problem("credentials-required", 401, "User name and password are required"),
         Problem("denied", 403, "Access is denied"),
         Problem("no-such-route", 404, "There is nothing here"),
@@ -70,6 +71,20 @@ REASONS: dict[str, str] = {
     "body-personal-data": "body-refused",
     "value-too-long": "body-refused",
     "mask-written-back": "masked-value",
+    # 400: users and passwords
+    "password-too-short": "account-refused",
+    "password-too-long": "account-refused",
+    "password-unusable": "account-refused",
+    "password-guessable": "account-refused",
+    "password-of-names": "account-refused",
+    "current-password-wrong": "account-refused",
+    "password-unchanged": "account-refused",
+    "password-replaced": "account-refused",
+    "passwords-differ": "account-refused",
+    "overlap-too-long": "account-refused",
+    "user-unlisted": "account-refused",
+    "user-has-password": "account-refused",
+    "users-too-many": "account-refused",
     # 401
     "credentials-missing": "credentials-required",
     "credentials-malformed": "credentials-required",
@@ -118,6 +133,25 @@ REASONS: dict[str, str] = {
     "handshake-failed": "denied",
     "client-gone": "denied",
     "process-ended": "temporarily-unavailable",
+}
+
+
+#: The few reasons whose meaning the caller is told, as ``detail`` (RFC 9457 section 3.1.4): they are about what a user, who is in, wants
+#: to do to an account, and without them nobody could do better. Never with the password in it.
+DETAILS: dict[str, str] = {
+    "password-too-short": "The new password needs at least 15 characters.",
+    "password-too-long": "The new password is longer than 1,024 bytes.",
+    "password-unusable": "The new password holds characters that cannot be sent at sign-in, such as line breaks or invisible ones.",
+    "password-guessable": "The new password is made of well-known words, years, rows of keys or repetitions, which are guessed first.",
+    "password-of-names": "The new password is little more than the name of the user or of the customer.",
+    "password-unchanged": "The new password is the current one.",
+    "password-replaced": "This password has been replaced: for a while it still signs in, but it cannot change anything.",
+    "passwords-differ": "The new password was typed in two different ways.",
+    "overlap-too-long": "The old password can stay valid for at most seven days.",
+    "user-unlisted": "The policy lists no such user for this customer; the gateway's security team adds users.",
+    "user-has-password": "This user has a password already.",
+    "users-too-many": "This customer has as many passwords as it can have.",
+    "current-password-wrong": "The current password is not right.",
 }
 
 

@@ -97,11 +97,10 @@ class Node:
         return 1
 
     def duration(self) -> int:
-        match = _DURATION.fullmatch(self.text())
-        if match and int(match[1]) > 0:
-            return int(match[1]) * _DURATIONS[match[2]]
-        self.wrong("expected a duration such as 15m, 12h or 30s")
-        return 1
+        seconds = seconds_of(self.text())
+        if seconds is None:
+            self.wrong("expected a duration such as 15m, 12h or 30s")
+        return seconds or 1
 
     def boolean(self) -> bool:
         if self.plain and self.value in ("true", "false"):
@@ -171,6 +170,12 @@ def _core(text: str) -> object:
     if number is None or len(text) > LONGEST_NUMBER:
         return text
     return float(text) if number[1] or number[2] else int(text)
+
+
+def seconds_of(duration: str) -> int | None:
+    """``30s``, ``15m``, ``12h``, ``2d``; None for what is no duration."""
+    match = _DURATION.fullmatch(duration)
+    return int(match[1]) * _DURATIONS[match[2]] if match and int(match[1]) > 0 else None
 
 
 def suggestion(text: str, known: Iterator[str] | tuple[str, ...] | list[str]) -> str:

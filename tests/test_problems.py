@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from gateway.problems import PROBLEMS, REASONS, problem_of
+from gateway.problems import DETAILS, PROBLEMS, REASONS, problem_of
 
 STATUS_OF = {
     "request-malformed": 400, "body-duplicate-key": 400, "mask-written-back": 400, "password-wrong": 401, "credentials-missing": 401,
@@ -29,6 +29,10 @@ def test_both_lists_are_closed_over_each_other() -> None:
 def test_all_denials_look_the_same() -> None:
     """Which lock held is for the audit log: an attacker who learns it needs to pick only one."""
     assert {name for name, problem in PROBLEMS.items() if problem.status == 403} == {"denied"}
+
+
+def test_only_of_accounts_is_the_caller_told_more() -> None:
+    assert {reason for reason, problem in REASONS.items() if problem == "account-refused"} == set(DETAILS)
 
 
 def test_an_unknown_user_looks_like_a_wrong_password() -> None:

@@ -7,31 +7,40 @@ may come in: an open session as a reason to write a slot, or a verb that hands a
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.cipher import credentials, data_keys, envelope, files, keyslots, shredding
 from gateway.cipher.credentials import Credential
 from gateway.cipher.data_keys import KeyList
 from gateway.cipher.files import CustomerFiles
-from gateway.cipher.keyslots import SlotList
+from gateway.cipher.keyslots import Slot, SlotList
 from gateway.cipher.primitives import DEFAULT_COST, KEY, Argon2Parameters, wipe
 from gateway.cipher.providers import OperatorKey
 from gateway.errors import ConfigurationError, Mistake, Refused, Unavailable
 
-SLOTS = (b"GWSLOTS\x01", "keyslots")  # magic of the file, purpose of its operator part
+SLOTS = (b"GWSLOTS\x02", "keyslots")  # magic of the file, purpose of its operator part
+OLD_SLOTS = (b"GWSLOTS\x01", "keyslots")  # without ends; becomes the newest with its next change
 KEYS = (b"GWDKEYS\x01", "data-keys")
+
+#: Seconds that an old password may go on beside a new one: a week, for the import job that somebody must change by hand.
+LONGEST_OVERLAP = 7 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
 class CustomerKeys:
-    """Everything of one customer on the bank's side of the counter. ``cost`` is for new slots only; a slot keeps its own."""
+    """Everything of one customer on the bank's side of the counter. ``cost`` is for new slots only; a slot keeps its own.
+
+    ``clock``: seconds since the epoch, for passwords that end.
+    """
 
     customer: str
     files: CustomerFiles
     operator: OperatorKey
     cost: Argon2Parameters = DEFAULT_COST
+    clock: Callable[[], float] = time.time
 
     # -- made and ended by the operator
 
@@ -66,10 +75,15 @@ class CustomerKeys:
         Raises Refused('password-wrong') in the same time for an unknown customer or user; Unavailable('keys-unavailable') where no
         password would help.
         """
+        return self.open_until(credential)[0]
+
+    def open_until(self, credential: Credential) -> tuple[bytearray, int]:
+        """Also until when this credential opens: Unix time, 0 is without an end."""
         if not files.CUSTOMER_NAME.fullmatch(self.customer) or (not self.exists() and not self.is_shredded()):
             keyslots.decoy(self.cost)
             raise Refused("password-wrong")
-        return keyslots.open_list(self._slots(), credential, self.cost)
+        token, slot = keyslots.open_list(self._slots(), credential, self.cost, self.clock())
+        return token, slot.expires
 
     # -- users, changed by a credential
 
@@ -79,23 +93,31 @@ class CustomerKeys:
         return self._slots().users()
 
     def add_user(self, user: str, password: str, *, authorised_by: Credential) -> None:
+        """Raises Refused where the user has a password already: nobody takes over another user by making it anew."""
+
         def change(slots: SlotList, token: bytearray) -> SlotList:
             if slots.find(user) is not None:
-                raise self._mistake("this user has a keyslot already")
+                raise Refused("user-has-password")
             return self._with_slot(slots, credentials.password(user, password), token)
 
         self._require_user(user)
-        credentials.require_acceptable(password, self.files.keyslots)
+        credentials.require_acceptable(password, user, self.customer)
         self._change(authorised_by, change)
 
-    def set_password(self, user: str, password: str, *, authorised_by: Credential) -> None:
-        """The old slot is gone with its old password. Who may change whose is policy, judged by the caller."""
+    def set_password(self, user: str, password: str, *, authorised_by: Credential, overlap: int = 0) -> None:
+        """The old password opens for ``overlap`` more seconds; one from an earlier overlap ends now. Who may change whose is policy,
+        judged by the caller."""
 
         def change(slots: SlotList, token: bytearray) -> SlotList:
-            self._require_slot(slots, user)
-            return self._with_slot(slots, credentials.password(user, password), token)
+            old, new = self._require_slot(slots, user), credentials.password(user, password)
+            if authorised_by.user == user and credentials.prepared(authorised_by) == credentials.prepared(new):
+                raise Refused("password-unchanged")
+            kept = replace(old, expires=int(self.clock()) + overlap) if overlap else None
+            return self._with_slot(slots, new, token, kept)
 
-        credentials.require_acceptable(password, self.files.keyslots)
+        if not 0 <= overlap <= LONGEST_OVERLAP:
+            raise Refused("overlap-too-long")
+        credentials.require_acceptable(password, user, self.customer)
         self._change(authorised_by, change)
 
     def remove_user(self, user: str, *, authorised_by: Credential) -> None:
@@ -165,17 +187,19 @@ class CustomerKeys:
         """Read, open with the credential, change, write: under one lock, so that two changes at once both count."""
         self._require_existing()
         with files.locked(self.files.keyslots.parent):
-            slots, share = self._slots(), self._share()
-            token = keyslots.open_list(slots, authorised_by, self.cost)
+            slots, share, now = self._slots(), self._share(), self.clock()
+            token, slot = keyslots.open_list(slots, authorised_by, self.cost, now)
             try:
-                self._write_slots(change(slots, token).authenticated(token), share)
+                if slot.expires:  # whoever learned the old password must not be able to lock the new one out
+                    raise Refused("password-replaced")
+                self._write_slots(change(keyslots.without_expired(slots, now), token).authenticated(token), share)
             finally:
                 wipe(token)
 
-    def _with_slot(self, slots: SlotList, credential: Credential, token: bytearray) -> SlotList:
-        changed = keyslots.with_slot(slots, keyslots.new_slot(self.customer, credential, token, self.cost))
+    def _with_slot(self, slots: SlotList, credential: Credential, token: bytearray, kept: Slot | None = None) -> SlotList:
+        changed = keyslots.with_slot(slots, keyslots.new_slot(self.customer, credential, token, self.cost, kept), kept)
         if len(changed.slots) > keyslots.MOST_SLOTS:
-            raise self._mistake(f"a customer has at most {keyslots.MOST_SLOTS} keyslots")
+            raise Refused("users-too-many")
         return changed
 
     def _share(self) -> bytes:
@@ -185,9 +209,10 @@ class CustomerKeys:
         return envelope.read_share(self.files.share)
 
     def _slots(self) -> SlotList:
-        share = self._share()
-        body = self._open_file(SLOTS, files.read(self.files.keyslots), share)
-        return keyslots.decode(self.customer, body)
+        content = files.read(self.files.keyslots)
+        old = content is not None and content.startswith(OLD_SLOTS[0])
+        body = self._open_file(OLD_SLOTS if old else SLOTS, content, self._share())
+        return keyslots.decode(self.customer, body, 1 if old else keyslots.NEWEST)
 
     def _data_keys(self, token: bytearray, share: bytes) -> KeyList:
         return data_keys.decode(self.customer, self._open_file(KEYS, files.read(self.files.data_keys), share), token)
@@ -212,7 +237,7 @@ class CustomerKeys:
             raise self._mistake("this customer has keys already; they are never overwritten")
         for user, password in users.items():
             self._require_user(user)
-            credentials.require_acceptable(password, self.files.keyslots)
+            credentials.require_acceptable(password, user, self.customer)
 
     def _require_existing(self) -> None:
         if not self.exists() and not self.is_shredded():
@@ -222,9 +247,11 @@ class CustomerKeys:
         if not user or len(user) > 128 or not user.isprintable() or ":" in user:  # RFC 7617: a user-id has no colon
             raise self._mistake("this is no name for a user")
 
-    def _require_slot(self, slots: SlotList, user: str) -> None:
-        if slots.find(user) is None:
+    def _require_slot(self, slots: SlotList, user: str) -> Slot:
+        slot = slots.find(user)
+        if slot is None:
             raise self._mistake("this user has no keyslot")
+        return slot
 
     def _mistake(self, text: str) -> ConfigurationError:
         return ConfigurationError([Mistake(self.files.keyslots, 0, text)])

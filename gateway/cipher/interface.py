@@ -1,7 +1,7 @@
 """What the vault may ask of the cipher: the boundary behind which all keys live.
 
-Batches only: a body costs one call, however many fields it has. What never may be added: a verb that returns a key, or one that
-opens without the customer's token being open.
+Batches only: a body costs one call, however many fields it has. What never may be added: a verb that returns a key, one that
+opens without the customer's token being open, or one that writes a keyslot without a credential of that customer in the same call.
 """
 
 from __future__ import annotations
@@ -60,3 +60,18 @@ class Cipher(Protocol):
 
         Raises SessionEnded, Unavailable.
         """
+
+    async def change_password(self, customer: str, user: str, old: str, new: str | None, overlap: int) -> str:
+        """A new slot for ``user``, opened by ``old``, which goes on for ``overlap`` seconds. Returns the new password: generated for None.
+
+        Raises Refused('password-wrong' | 'password-…' | 'overlap-too-long' | 'throttled'), Unavailable('keys-unavailable').
+        """
+
+    async def make_user(self, customer: str, by_user: str, by_password: str, user: str, password: str | None) -> str:
+        """A first slot for ``user``, with the token that ``by_user`` opens. Returns the password, generated for None.
+
+        Raises as ``change_password``; and Refused('user-has-password' | 'users-too-many').
+        """
+
+    async def users(self, customer: str) -> list[str]:
+        """Who has a password. Raises SessionEnded when the customer token is not open; Unavailable."""

@@ -29,7 +29,7 @@ class OpenCustomer:
         self._opened = self._used = now
         self._classes: dict[str, ClassKeys] = {}
         self._read: Identity | None = None
-        self._recognised: dict[bytes, Identity] = {}
+        self._recognised: dict[bytes, tuple[Identity, int]] = {}
 
     # -- time
 
@@ -49,17 +49,23 @@ class OpenCustomer:
     def same_token(self, token: bytearray) -> bool:
         return token == self._token
 
-    def remember(self, proof: bytes, slots: Identity) -> None:
-        """``slots`` is the keyslot file as it was *before* the password was checked: a later change makes us check again."""
-        self._recognised = {known: each for known, each in self._recognised.items() if each == slots}
+    def remember(self, proof: bytes, slots: Identity, until: int = 0) -> None:
+        """``slots`` is the keyslot file as it was *before* the password was checked: a later change makes us check again.
+
+        ``until``: Unix time at which the password ends; 0 is never.
+        """
+        self._recognised = {known: each for known, each in self._recognised.items() if each[0] == slots}
         if len(self._recognised) >= MOST_RECOGNISED:
             self._recognised.clear()
-        self._recognised[proof] = slots
+        self._recognised[proof] = slots, until
 
-    def recognises(self, proof: bytes) -> bool:
-        """A dictionary look-up, not a constant-time comparison: ``proof`` is a MAC under a key that nobody outside has."""
-        known = self._recognised.get(proof)
-        return known is not None and known == files.identity(self._keys.files.keyslots)
+    def recognises(self, proof: bytes, today: float) -> bool:
+        """A dictionary look-up, not a constant-time comparison: ``proof`` is a MAC under a key that nobody outside has.
+
+        ``today``: seconds since the epoch; the file does not change when the time of a replaced password is over.
+        """
+        slots, until = self._recognised.get(proof, (None, 0))
+        return slots is not None and (not until or today < until) and slots == files.identity(self._keys.files.keyslots)
 
     # -- keys
 

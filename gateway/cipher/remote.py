@@ -1,4 +1,4 @@
-"""The cipher across a socket: the same three verbs, so that the vault cannot tell local from remote."""
+"""The cipher across a socket: the same verbs, so that the vault cannot tell local from remote."""
 
 from __future__ import annotations
 
@@ -26,9 +26,29 @@ class _Open(msgspec.Struct, frozen=True, array_like=True):
     items: Sequence[ToOpen]
 
 
+class _ChangePassword(msgspec.Struct, frozen=True, array_like=True):
+    customer: str
+    user: str
+    old: str
+    new: str | None
+    overlap: int
+
+
+class _MakeUser(msgspec.Struct, frozen=True, array_like=True):
+    customer: str
+    by_user: str
+    by_password: str
+    user: str
+    password: str | None
+
+
 _unlock = msgspec.msgpack.Decoder(_Unlock)
 _seal = msgspec.msgpack.Decoder(_Seal)
 _open = msgspec.msgpack.Decoder(_Open)
+_change_password = msgspec.msgpack.Decoder(_ChangePassword)
+_make_user = msgspec.msgpack.Decoder(_MakeUser)
+_text = msgspec.msgpack.Decoder(str)
+_texts = msgspec.msgpack.Decoder(list[str])
 _sealed = msgspec.msgpack.Decoder(list[Sealed])
 _opened = msgspec.msgpack.Decoder(list[str | None])
 
@@ -48,6 +68,15 @@ class RemoteCipher:
     async def open(self, customer: str, items: Sequence[ToOpen]) -> list[str | None]:
         return _opened.decode(await self._link.call("open", _Open(customer, items)))
 
+    async def change_password(self, customer: str, user: str, old: str, new: str | None, overlap: int) -> str:
+        return _text.decode(await self._link.call("change_password", _ChangePassword(customer, user, old, new, overlap)))
+
+    async def make_user(self, customer: str, by_user: str, by_password: str, user: str, password: str | None) -> str:
+        return _text.decode(await self._link.call("make_user", _MakeUser(customer, by_user, by_password, user, password)))
+
+    async def users(self, customer: str) -> list[str]:
+        return _texts.decode(await self._link.call("users", customer))
+
 
 def verbs(cipher: Cipher) -> dict[str, Handler]:
     """The answering side, for ``wire.Callee``."""
@@ -64,4 +93,22 @@ def verbs(cipher: Cipher) -> dict[str, Handler]:
         request = _open.decode(body)
         return await cipher.open(request.customer, request.items)
 
-    return {"unlock": unlock, "seal": seal, "open": open}
+    async def change_password(_: Connection, body: msgspec.Raw) -> str:
+        request = _change_password.decode(body)
+        return await cipher.change_password(request.customer, request.user, request.old, request.new, request.overlap)
+
+    async def make_user(_: Connection, body: msgspec.Raw) -> str:
+        request = _make_user.decode(body)
+        return await cipher.make_user(request.customer, request.by_user, request.by_password, request.user, request.password)
+
+    async def users(_: Connection, body: msgspec.Raw) -> list[str]:
+        return await cipher.users(_text.decode(body))
+
+    return {
+        "unlock": unlock,
+        "seal": seal,
+        "open": open,
+        "change_password": change_password,
+        "make_user": make_user,
+        "users": users,
+    }

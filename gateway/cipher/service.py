@@ -1,7 +1,7 @@
-"""The cipher service: who is open, for how long, and the three verbs. Runs on one event loop; only Argon2 leaves it.
+"""The cipher service: who is open, for how long, and its verbs. Runs on one event loop; only Argon2 leaves it.
 
-What belongs here: unlocking with its bounded queue, and closing in time. What never may: a password kept, a key returned, or a
-branch that seals or opens without the customer's token.
+What belongs here: unlocking and changing passwords with their bounded queue, and closing in time. What never may: a password kept, a
+key returned, or a branch that seals or opens without the customer's token, or writes a keyslot without a credential.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from gateway.cipher import credentials, files, keyslots
 from gateway.cipher.customers import CustomerKeys
@@ -21,17 +22,20 @@ from gateway.cipher.opened import OpenCustomer
 from gateway.cipher.primitives import DEFAULT_COST, KEY, Argon2Parameters, authenticate, length_prefixed, wipe
 from gateway.cipher.providers import OperatorKey
 from gateway.cipher.values import ClassKeys
-from gateway.errors import Refused, SessionEnded, Unavailable
+from gateway.errors import ConfigurationError, Refused, SessionEnded, Unavailable
 
 IDLE = 15 * 60.0  # seconds that an open customer token outlives its last use
 LONGEST = 12 * 3600.0  # seconds, whatever the use
 THREADS = 2  # Argon2 releases the GIL; more would take the cores from those who are already in
-WAITING = 16  # passwords of one customer being checked or queued (A-01): 16 × 40 ms behind two threads is a third of a second
+WAITING = 16  # passwords of one customer being checked, changed or queued (A-01): 16 × 40 ms behind two threads is a third of a second
 WAITING_IN_ALL = 128
+
+_T = TypeVar("_T")
 
 
 class CipherService:
-    """The local form of ``interface.Cipher``. ``idle_of`` and ``longest_of`` give a customer's seconds."""
+    """The local form of ``interface.Cipher``. ``idle_of`` and ``longest_of`` give a customer's seconds; ``today`` those since the epoch,
+    for passwords that end."""
 
     def __init__(
         self,
@@ -42,22 +46,26 @@ class CipherService:
         longest_of: Callable[[str], float] = lambda _: LONGEST,
         cost: Argon2Parameters = DEFAULT_COST,
         clock: Callable[[], float] = time.monotonic,
+        today: Callable[[], float] = time.time,
     ) -> None:
         self._operator, self._files_of = operator, files_of
         self._idle_of, self._longest_of = idle_of, longest_of
-        self._cost, self._clock = cost, clock
+        self._cost, self._clock, self._today = cost, clock, today
         self._boot_key = secrets.token_bytes(KEY)
         self._opened: dict[str, OpenCustomer] = {}
         self._checking: dict[bytes, asyncio.Task[None]] = {}
         self._waiting: Counter[str] = Counter()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2")
+        # A change waits for the lock of the customer's folder, which a command at a terminal may hold: never in the way of who signs in.
+        self._changes = ThreadPoolExecutor(1, thread_name_prefix="keyslots")
+        self._working: set[asyncio.Future[Any]] = set()
 
     # -- interface.Cipher
 
     async def unlock(self, customer: str, user: str, password: str) -> None:
         proof = self._proof(customer, user, password)
         opened = self._find(customer)
-        if opened is not None and opened.recognises(proof):
+        if opened is not None and opened.recognises(proof, self._today()):
             opened.touch(self._clock())
             return
         check = self._checking.get(proof)
@@ -73,6 +81,23 @@ class CipherService:
     async def open(self, customer: str, items: Sequence[ToOpen]) -> list[str | None]:
         keys = self._keys(customer, {item.data_class for item in items}, draw=False)
         return [keys[item.data_class].open(item) if item.data_class in keys else None for item in items]
+
+    async def change_password(self, customer: str, user: str, old: str, new: str | None, overlap: int) -> str:
+        chosen = credentials.generate_password() if new is None else new
+        by = credentials.password(user, old)
+        await self._change(customer, lambda keys: keys.set_password(user, chosen, authorised_by=by, overlap=overlap))
+        return chosen
+
+    async def make_user(self, customer: str, by_user: str, by_password: str, user: str, password: str | None) -> str:
+        chosen = credentials.generate_password() if password is None else password
+        by = credentials.password(by_user, by_password)
+        await self._change(customer, lambda keys: keys.add_user(user, chosen, authorised_by=by))
+        return chosen
+
+    async def users(self, customer: str) -> list[str]:
+        if self._find(customer) is None:
+            raise SessionEnded
+        return await self._in_queue(customer, self._threads, lambda keys: keys.users())
 
     # -- closing
 
@@ -93,7 +118,8 @@ class CipherService:
     def close(self) -> None:
         for customer in list(self._opened):
             self.lock(customer)
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        for threads in (self._threads, self._changes):
+            threads.shutdown(wait=True, cancel_futures=True)
 
     def open_customers(self) -> list[str]:
         return sorted(self._opened)
@@ -107,9 +133,7 @@ class CipherService:
         return authenticate(self._boot_key, length_prefixed(*parts))
 
     def _begin_check(self, proof: bytes, customer: str, user: str, password: str) -> asyncio.Task[None]:
-        if self._waiting[customer] >= WAITING or len(self._checking) >= WAITING_IN_ALL:
-            raise Refused("throttled", retry_after=1)
-        self._waiting[customer] += 1
+        self._queue(customer)
         check = asyncio.get_running_loop().create_task(self._check(proof, customer, user, password))
         self._checking[proof] = check
         check.add_done_callback(lambda done: self._end_check(proof, customer, done))
@@ -117,9 +141,7 @@ class CipherService:
 
     def _end_check(self, proof: bytes, customer: str, done: asyncio.Task[None]) -> None:
         del self._checking[proof]
-        self._waiting[customer] -= 1
-        if not self._waiting[customer]:
-            del self._waiting[customer]
+        self._leave(customer)
         if not done.cancelled():
             done.exception()  # seen, even if everybody who waited for it has gone
 
@@ -128,9 +150,9 @@ class CipherService:
         if not files.CUSTOMER_NAME.fullmatch(customer):  # before a path is made of it
             await loop.run_in_executor(self._threads, keyslots.decoy, self._cost)
             raise Refused("password-wrong")
-        keys = CustomerKeys(customer, self._files_of(customer), self._operator, self._cost)
-        token, slots = await loop.run_in_executor(self._threads, _open, keys, user, password)
-        self._admit(keys, token).remember(proof, slots)
+        keys = self._keys_of(customer)
+        token, until, slots = await loop.run_in_executor(self._threads, _open, keys, user, password)
+        self._admit(keys, token).remember(proof, slots, until)
 
     def _admit(self, keys: CustomerKeys, token: bytearray) -> OpenCustomer:
         """One open token per customer, however many users came with it."""
@@ -143,7 +165,46 @@ class CipherService:
         self._opened[keys.customer] = OpenCustomer(keys, token, now)
         return self._opened[keys.customer]
 
+    # -- changing
+
+    async def _change(self, customer: str, change: Callable[[CustomerKeys], None]) -> None:
+        """In a thread of its own, and to its end whoever hangs up meanwhile: a slot is written or not, and the answer says which."""
+        if not files.CUSTOMER_NAME.fullmatch(customer):
+            raise Refused("password-wrong")
+        await self._in_queue(customer, self._changes, change)
+
+    async def _in_queue(self, customer: str, threads: ThreadPoolExecutor, work: Callable[[CustomerKeys], _T]) -> _T:
+        self._queue(customer)
+        running = asyncio.get_running_loop().run_in_executor(threads, work, self._keys_of(customer))
+        self._working.add(running)
+        running.add_done_callback(lambda done: self._end_work(customer, done))
+        try:
+            return await asyncio.shield(running)
+        except (ConfigurationError, OSError):  # what a person at a terminal would be told: keys that are gone; a full disk
+            raise Unavailable("keys-unavailable") from None
+
+    def _end_work(self, customer: str, done: asyncio.Future[Any]) -> None:
+        self._working.discard(done)
+        self._leave(customer)
+        if not done.cancelled():
+            done.exception()  # seen, even if who asked has gone
+
+    # -- the queue (A-01)
+
+    def _queue(self, customer: str) -> None:
+        if self._waiting[customer] >= WAITING or self._waiting.total() >= WAITING_IN_ALL:
+            raise Refused("throttled", retry_after=1)
+        self._waiting[customer] += 1
+
+    def _leave(self, customer: str) -> None:
+        self._waiting[customer] -= 1
+        if not self._waiting[customer]:
+            del self._waiting[customer]
+
     # -- the open ones
+
+    def _keys_of(self, customer: str) -> CustomerKeys:
+        return CustomerKeys(customer, self._files_of(customer), self._operator, self._cost, self._today)
 
     def _expired(self, customer: str, opened: OpenCustomer, now: float) -> bool:
         return opened.expired(now, self._idle_of(customer), self._longest_of(customer))
@@ -172,11 +233,11 @@ class CipherService:
         return keys
 
 
-def _open(keys: CustomerKeys, user: str, password: str) -> tuple[bytearray, Identity]:
+def _open(keys: CustomerKeys, user: str, password: str) -> tuple[bytearray, int, Identity]:
     """In a thread. The file's identity is taken first, so that a slot changed meanwhile is not taken for the one we checked."""
     slots = files.identity(keys.files.keyslots)
-    token = keys.open(credentials.password(user, password))
+    token, until = keys.open_until(credentials.password(user, password))
     if slots is None:  # it appeared this very moment
         wipe(token)
         raise Unavailable("keys-unavailable")
-    return token, slots
+    return token, until, slots

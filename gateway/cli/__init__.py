@@ -15,6 +15,7 @@ import gateway
 from gateway.cli import audit, certificates, checking, customers, serving, users
 from gateway.cli.output import ANSWER_NO, CONFIGURATION, show_failure, show_mistakes
 from gateway.errors import ConfigurationError, Refused, Unavailable
+from gateway.problems import DETAILS
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,7 +53,7 @@ def main() -> None:
         show_mistakes(error.mistakes)
         sys.exit(CONFIGURATION)
     except (Refused, Unavailable) as error:
-        click.echo(f"gateway: {SENTENCES.get(error.reason, error.reason)}", err=True)
+        click.echo(f"gateway: {SENTENCES.get(error.reason) or DETAILS.get(error.reason) or error.reason}", err=True)
         sys.exit(ANSWER_NO)
     except OSError as error:  # a folder that may not be written, a full disk, a port that is taken
         show_failure(error)

@@ -1,14 +1,16 @@
-"""``user add|password|remove``: each writes a keyslot, so each needs a credential of that customer."""
+"""``user add|password|recovery-code|remove``: each writes a keyslot, so each needs a credential of that customer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 
 from gateway.cipher.credentials import Credential, generate_password
 from gateway.cipher.providers import OperatorKey
+from gateway.cli.duration import Duration
 from gateway.cli.output import as_json, done
 from gateway.cli.secrets import authorising_credential, operator_passphrase, passphrase_file, read_secret
 from gateway.cli.serving import config_option
@@ -79,6 +81,9 @@ def add(
 @click.option(
     "--new-password-file", type=click.Path(path_type=Path, allow_dash=True), help="File with the new password (default: one is generated)."
 )
+@click.option(
+    "--overlap", type=Duration(), default=0, help="How long the old password goes on beside the new one, such as 24h (default: not)."
+)
 @passphrase_file
 @as_json
 def password(
@@ -89,6 +94,7 @@ def password(
     use_recovery: bool,
     credential_file: Path | None,
     new_password_file: Path | None,
+    overlap: int,
     passphrase_file: Path | None,
     as_json: bool,
 ) -> None:
@@ -96,10 +102,40 @@ def password(
     config = load_config(config_path)
     credential, operator = _both_keys(config, (authorised_by, use_recovery, credential_file), passphrase_file)
     new = read_secret(new_password_file) if new_password_file else generate_password()
-    setup.set_password(config, operator, customer, name, new, credential)
+    setup.set_password(config, operator, customer, name, new, credential, overlap)
     shown = None if new_password_file else new
-    done(f"Password of {name}: {shown or 'changed'}", {"user": name, "password": shown}, as_json=as_json)
+    until = _moment(overlap) if overlap else None
+    also = f"\nThe old one is valid until {until}." if until else ""
+    facts = {"user": name, "password": shown, "old_password_valid_until": until}
+    done(f"Password of {name}: {shown or 'changed'}{also}", facts, as_json=as_json)
     note(config, customer=customer, user=name, reason="password-changed")
+
+
+def _moment(seconds: int) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="seconds")
+
+
+@user.command("recovery-code")
+@config_option
+@click.argument("customer")
+@with_credential
+@passphrase_file
+@as_json
+def recovery_code(
+    config_path: Path,
+    customer: str,
+    authorised_by: str | None,
+    use_recovery: bool,
+    credential_file: Path | None,
+    passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Make a new recovery code of CUSTOMER and print it, once; the old one is void."""
+    config = load_config(config_path)
+    credential, operator = _both_keys(config, (authorised_by, use_recovery, credential_file), passphrase_file)
+    code = setup.replace_recovery_code(config, operator, customer, credential)
+    done(f"Recovery code, to be printed and kept by the customer: {code}", {"customer": customer, "recovery_code": code}, as_json=as_json)
+    note(config, customer=customer, reason="recovery-code-replaced")
 
 
 @user.command("remove")

@@ -164,9 +164,17 @@ def _edited(config: Config, file: Path, text: str) -> Iterator[None]:
         raise
 
 
-def set_password(config: Config, operator: OperatorKey, customer: str, user: str, password: str, authorised_by: Credential) -> None:
+def set_password(
+    config: Config, operator: OperatorKey, customer: str, user: str, password: str, authorised_by: Credential, overlap: int = 0
+) -> None:
+    """The old password goes on for ``overlap`` seconds."""
     policy_file(config, customer)
-    keys_of(config, operator, customer).set_password(user, password, authorised_by=authorised_by)
+    keys_of(config, operator, customer).set_password(user, password, authorised_by=authorised_by, overlap=overlap)
+
+
+def replace_recovery_code(config: Config, operator: OperatorKey, customer: str, authorised_by: Credential) -> str:
+    policy_file(config, customer)
+    return keys_of(config, operator, customer).replace_recovery_code(authorised_by=authorised_by)
 
 
 def remove_user(config: Config, operator: OperatorKey, customer: str, user: str, authorised_by: Credential) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cipher.credentials import (
+    _CROCKFORD,
+    LONGEST_PASSWORD,
+    PASSWORD_SYMBOLS,
+    RECOVERY_SYMBOLS,
+    SHORTEST_PASSWORD,
     Credential,
-    acceptable_password,
     generate_password,
     generate_recovery_code,
     password,
@@ -19,7 +23,8 @@ from gateway.cipher.credentials import (
     recovery,
     require_acceptable,
 )
-from gateway.errors import ConfigurationError
+from gateway.errors import Refused
+from gateway.problems import DETAILS, REASONS
 
 
 @pytest.mark.parametrize(
@@ -40,7 +45,8 @@ def test_spellings_of_a_password(one: str, other: str, equal: bool) -> None:
 @pytest.mark.parametrize("secret", ["", "a\0b", "a\nb", "\x7f", "\ud800", "\U0010ffff", "x" * 1025, "ä" * 513])
 def test_what_no_slot_can_have_been_made_with_is_simply_wrong(secret: str) -> None:
     assert prepared(password("maria", secret)) is None
-    assert not acceptable_password(secret)
+    with pytest.raises(Refused):
+        require_acceptable(secret, "maria", "stadtwerke_musterstadt")
 
 
 @given(st.text(max_size=60))
@@ -49,19 +55,60 @@ def test_preparing_is_idempotent(secret: str) -> None:
     assert once is None or prepared(password("maria", once.decode())) == once
 
 
-@pytest.mark.parametrize("secret", ["kurz", "elf Zeichen", "mit\ttab und mehr"])
-def test_passwords_that_may_not_be_set(secret: str) -> None:
-    with pytest.raises(ConfigurationError) as refusal:
-        require_acceptable(secret, Path("keyslots"))
-    assert secret not in str(refusal.value)
+@pytest.mark.parametrize(
+    ("secret", "reason"),
+    [
+        ("kurz", "password-too-short"),
+        ("Grünkohl & Rübe", None),  # 15
+        ("Grünkohl&Rüben", "password-too-short"),  # 14
+        ("Lauch, Möhre und Grünkohl " * 40, "password-too-long"),
+        ("ä, ö, ü und ß; " * 60, "password-too-long"),  # fewer characters than bytes
+        ("mit\ttab und noch viel mehr", "password-unusable"),
+        ("unsichtbar\u200bes dazwischen", "password-unusable"),
+        ("von rechts \u202enach links", "password-unusable"),
+        ("zwei\u2028Zeilen sind es geworden", "password-unusable"),
+        ("Passwort12345678", "password-guessable"),
+        ("Maria-Musterstadt-2024", "password-guessable"),  # both names are well known
+        ("Stadtwerke Musterstadt!", "password-guessable"),
+        ("xaverl.netzgesellschaft!", "password-of-names"),
+        ("Lauch, Möhre, Grünkohl", None),
+    ],
+)  # fmt: skip
+def test_passwords_that_may_be_set_and_why_others_may_not(secret: str, reason: str | None) -> None:
+    try:
+        require_acceptable(secret, "xaverl", "netzgesellschaft_hintertupfing")
+    except Refused as refused:
+        assert refused.reason == reason
+        assert REASONS[refused.reason] == "account-refused"
+        assert DETAILS[refused.reason].endswith(".")
+        assert secret not in str(refused) + DETAILS[refused.reason]
+    else:
+        assert reason is None
 
 
-def test_generated_passwords_are_long_readable_and_fit_basic_authentication() -> None:
+def test_the_sentences_say_the_limits_that_hold() -> None:
+    assert str(SHORTEST_PASSWORD) in DETAILS["password-too-short"]
+    assert f"{LONGEST_PASSWORD:,}" in DETAILS["password-too-long"]
+
+
+def test_generated_passwords_have_80_bits_and_more() -> None:
+    """By counting: every symbol drawn from the whole alphabet, independently, by the system's generator."""
+    assert len(set(_CROCKFORD)) == len(_CROCKFORD) == 32
+    assert PASSWORD_SYMBOLS * math.log2(len(_CROCKFORD)) == 100 >= 80
+    assert RECOVERY_SYMBOLS * math.log2(len(_CROCKFORD)) == 140
+    drawn = [generate_password().replace("-", "") for _ in range(400)]
+    assert {len(each) for each in drawn} == {PASSWORD_SYMBOLS}
+    for place in range(PASSWORD_SYMBOLS):  # that one of 32 is never drawn in 400 has a probability of 3 in 10,000,000
+        assert {each[place] for each in drawn} <= set(_CROCKFORD)
+    assert {symbol for each in drawn for symbol in each} == set(_CROCKFORD)
+
+
+def test_generated_passwords_are_readable_and_fit_basic_authentication() -> None:
     made = {generate_password() for _ in range(200)}
     assert len(made) == 200
     for each in made:
-        assert re.fullmatch(r"([0-9a-hjkmnp-tv-z]{4}-){4}[0-9a-hjkmnp-tv-z]{4}", each)  # 20 × 5 bits
-        assert acceptable_password(each)
+        assert re.fullmatch(r"([0-9a-hjkmnp-tv-z]{4}-){4}[0-9a-hjkmnp-tv-z]{4}", each)
+        require_acceptable(each, "maria", "stadtwerke_musterstadt")
         assert ":" not in each
 
 

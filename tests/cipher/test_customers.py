@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cipher import envelope
 from gateway.cipher.credentials import Credential, password, recovery
-from gateway.cipher.customers import CustomerKeys
+from gateway.cipher.customers import OLD_SLOTS, SLOTS, CustomerKeys
 from gateway.cipher.files import CustomerFiles
 from gateway.cipher.primitives import Argon2Parameters
 from gateway.cipher.providers import FileOperatorKey
@@ -145,7 +147,7 @@ def test_creating_never_overwrites(stadtwerke: Created) -> None:
 @pytest.mark.parametrize("users", [{"maria": "kurz"}, {"": NEW}, {"a:b": NEW}, {"a\n": NEW}, {"x" * 129: NEW}])
 def test_bad_users_create_nothing(keys_of: KeysOf, users: dict[str, str]) -> None:
     keys = keys_of("energie_nord")
-    with pytest.raises(ConfigurationError) as refusal:
+    with pytest.raises((ConfigurationError, Refused)) as refusal:
         keys.create(users)
     assert not any(path.exists() for path in parts(keys).values())
     assert NEW not in str(refusal.value)
@@ -224,9 +226,124 @@ def test_changes_that_make_no_sense_change_nothing(stadtwerke: Created) -> None:
         lambda: keys.set_password("maria", "kurz", authorised_by=MARIA),
         lambda: keys.remove_user("nobody", authorised_by=MARIA),
     ):
-        with pytest.raises(ConfigurationError):
+        with pytest.raises((ConfigurationError, Refused)):
             change()
     assert keys.files.keyslots.read_bytes() == content
+
+
+def test_a_new_password_is_another_one(stadtwerke: Created) -> None:
+    keys, code = stadtwerke
+    with pytest.raises(Refused, match="password-unchanged"):
+        keys.set_password("maria", MARIA.secret, authorised_by=MARIA)
+    with pytest.raises(Refused, match="password-unchanged"):  # typed on another machine (RFC 8265)
+        keys.set_password("maria", unicodedata.normalize("NFD", MARIA.secret), authorised_by=MARIA)
+    keys.set_password("maria", MARIA.secret, authorised_by=recovery(code))  # nobody knows that it is the same one
+
+
+# -- overlap
+
+
+class Today:
+    def __init__(self) -> None:
+        self.now = 1_790_000_000.5
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_both_passwords_open_for_the_stated_time_and_then_the_new_one_alone(stadtwerke: Created) -> None:
+    today = Today()
+    keys = replace(stadtwerke[0], clock=today)
+    keys.set_password("maria", NEW, authorised_by=MARIA, overlap=3600)
+    assert keys.open(MARIA) == keys.open(password("maria", NEW))
+    assert keys.open_until(MARIA)[1] == 1_790_003_600
+    assert keys.open_until(password("maria", NEW))[1] == 0
+    assert sorted(keys.users()) == ["import_job", "maria"]
+    today.now += 3600
+    with pytest.raises(Refused, match="password-wrong"):
+        keys.open(MARIA)
+    assert keys.open(password("maria", NEW))
+
+
+def test_an_ended_slot_goes_with_the_next_change_whosever_it_is(stadtwerke: Created) -> None:
+    today = Today()
+    keys = replace(stadtwerke[0], clock=today)
+    keys.set_password("maria", NEW, authorised_by=MARIA, overlap=60)
+    keys.set_password("import_job", NEW, authorised_by=JOB)
+    assert len(keys._slots().slots) == 4  # the overlap holds: maria twice, the job, the recovery code
+    today.now += 60
+    keys.set_password("import_job", JOB.secret, authorised_by=password("import_job", NEW))
+    assert len(keys._slots().slots) == 3
+    today.now -= 60  # also a clock that is put back does not bring it back
+    with pytest.raises(Refused):
+        keys.open(MARIA)
+
+
+def test_a_second_change_ends_the_first_overlap(stadtwerke: Created) -> None:
+    keys, third = stadtwerke[0], "das dritte in einer Woche"
+    keys.set_password("maria", NEW, authorised_by=MARIA, overlap=3600)
+    keys.set_password("maria", third, authorised_by=password("maria", NEW), overlap=3600)
+    assert keys.open(password("maria", NEW)) == keys.open(password("maria", third))
+    with pytest.raises(Refused):
+        keys.open(MARIA)
+    keys.set_password("maria", MARIA.secret, authorised_by=password("maria", third))
+    for old in (NEW, third):
+        with pytest.raises(Refused):
+            keys.open(password("maria", old))
+
+
+@pytest.mark.parametrize("change", [*CHANGES, "other"])
+def test_a_replaced_password_changes_nothing(stadtwerke: Created, change: str) -> None:
+    """Whoever learned it, and is the reason for the change, must not be able to lock the new one out or to make himself a user."""
+    keys, _ = stadtwerke
+    keys.set_password("maria", NEW, authorised_by=MARIA, overlap=3600)
+    content = keys.files.keyslots.read_bytes()
+    other = lambda keys, authority: keys.set_password("import_job", "und wieder ein anderes", authorised_by=authority)  # noqa: E731
+    with pytest.raises(Refused, match="password-replaced"):
+        CHANGES.get(change, other)(keys, MARIA)
+    assert keys.files.keyslots.read_bytes() == content
+
+
+@pytest.mark.parametrize("overlap", [-1, 7 * 24 * 3600 + 1])
+def test_an_overlap_is_a_week_at_most(stadtwerke: Created, overlap: int) -> None:
+    with pytest.raises(Refused, match="overlap-too-long"):
+        stadtwerke[0].set_password("maria", NEW, authorised_by=MARIA, overlap=overlap)
+
+
+def test_a_removed_user_has_no_old_password_left(stadtwerke: Created) -> None:
+    keys, _ = stadtwerke
+    keys.set_password("maria", NEW, authorised_by=MARIA, overlap=3600)
+    keys.remove_user("maria", authorised_by=JOB)
+    for secret in (MARIA.secret, NEW):
+        with pytest.raises(Refused):
+            keys.open(password("maria", secret))
+
+
+def test_a_list_from_before_opens_and_becomes_the_newest_with_its_next_change(stadtwerke: Created) -> None:
+    keys, code = stadtwerke
+    token, share = keys.open(MARIA), keys._share()
+    first = replace(keys._slots(), version=1)
+    first = replace(first, mac=first._list_mac(token))
+    keys.files.keyslots.write_bytes(envelope.close(*OLD_SLOTS, keys.customer, first.encode(), keys.operator, share))
+    for credential in (MARIA, JOB, recovery(code)):
+        assert keys.open(credential) == token
+    assert keys.files.keyslots.read_bytes()[:8] == b"GWSLOTS\x01"
+    keys.set_password("maria", NEW, authorised_by=MARIA, overlap=60)
+    assert keys.files.keyslots.read_bytes()[:8] == b"GWSLOTS\x02"
+    assert keys.open(MARIA) == keys.open(password("maria", NEW)) == keys.open(recovery(code)) == token
+
+
+def test_a_list_of_one_format_is_none_of_the_other(stadtwerke: Created) -> None:
+    """By somebody who holds the operator key: the ends of slots cannot be taken off by calling the list an old one."""
+    keys, _ = stadtwerke
+    keys.set_password("maria", NEW, authorised_by=MARIA, overlap=60)
+    share = keys._share()
+    without_ends = replace(keys._slots(), version=1)
+    for kind, slots in ((OLD_SLOTS, without_ends), (OLD_SLOTS, keys._slots()), (SLOTS, without_ends)):
+        keys.files.keyslots.write_bytes(envelope.close(*kind, keys.customer, slots.encode(), keys.operator, share))
+        for credential in (MARIA, JOB):
+            with pytest.raises(Unavailable, match="keys-unavailable"):
+                keys.open(credential)
 
 
 def test_a_customer_that_is_not_there_has_no_users(keys_of: KeysOf) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from gateway.cipher.credentials import password
+from gateway.cipher.credentials import password, recovery
 from gateway.cipher.customers import CustomerKeys
 from gateway.cipher.data_keys import KeyList
 from gateway.cipher.interface import ToSeal
@@ -75,9 +76,27 @@ def envelope(path: Path, magic: bytes, purpose: bytes, operator: bytes, share: b
     return gcm(hkdf(part, lp(b"pii-gateway outer", purpose, CUSTOMER, b"\0\1"), share), content[start:], content[:start])
 
 
-def customer_token(body: bytes) -> bytes:
+def without_ends(body: bytes, token: bytes) -> bytes:
+    """The same list as format 1 has it."""
+    reader, plain = Bytes(body), body[:10]
+    reader.take(10)
+    for _ in range(int.from_bytes(body[8:10], "big")):
+        fixed, user, rest = reader.take(17), reader.field(), reader.take(57)
+        plain += fixed + lp(user) + rest + lp(reader.field(), reader.field())
+        assert reader.take(8) == bytes(8)
+    return plain + mac(hkdf(token, lp(b"pii-gateway list", b"keyslots", CUSTOMER)), plain)
+
+
+def closed(path: Path, magic: bytes, body: bytes, operator: bytes, share: bytes) -> None:
+    head = magic + b"\0\1" + lp(CUSTOMER)
+    part = mac(operator, lp(b"pii-gateway operator part", b"keyslots", CUSTOMER, b"\0\1"))
+    key = hkdf(part, lp(b"pii-gateway outer", b"keyslots", CUSTOMER, b"\0\1"), share)
+    path.write_bytes(head + b"n" * 12 + AESGCM(key).encrypt(b"n" * 12, body, head))
+
+
+def customer_token(body: bytes, generation: int = 1, slots: int = 3) -> bytes:
     reader = Bytes(body)
-    assert reader.take(10) == (1).to_bytes(8, "big") + b"\0\3"
+    assert reader.take(10) == generation.to_bytes(8, "big") + slots.to_bytes(2, "big")
     kind, slot_id, user, cost, salt, public = (
         reader.take(1),
         reader.take(16),
@@ -86,12 +105,12 @@ def customer_token(body: bytes) -> bytes:
         reader.take(16),
         reader.take(32),
     )
-    private, sealed = reader.field(), reader.field()
+    private, sealed, _ends = reader.field(), reader.field(), reader.take(8)
     assert (kind, user, len(private), len(sealed)) == (b"\1", b"maria", 60, 80)
     binding = lp(b"pii-gateway keyslot 1", CUSTOMER, kind, slot_id, user, cost, salt, public)
     key = X25519PrivateKey.from_private_bytes(gcm(argon2id(SECRET.encode(), salt, cost), private, binding))
     token = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM).decrypt(sealed, key, binding)
-    assert body[-32:] == mac(hkdf(token, lp(b"pii-gateway list", b"keyslots", CUSTOMER)), body[:-32])
+    assert body[-32:] == mac(hkdf(token, lp(b"pii-gateway list", b"keyslots 2", CUSTOMER)), body[:-32])
     return token
 
 
@@ -132,7 +151,7 @@ def test_files_and_values_open_by_the_document_alone(stadtwerke: tuple[CustomerK
     operator = operator_key(tmp_path / "certs" / "operator.key", b"Tresor im Keller")
     share = keys.files.share.read_bytes()
     assert (share[:8], len(share)) == (b"GWSHARE\x01", 40)
-    token = customer_token(envelope(keys.files.keyslots, b"GWSLOTS\x01", b"keyslots", operator, share[8:]))
+    token = customer_token(envelope(keys.files.keyslots, b"GWSLOTS\x02", b"keyslots", operator, share[8:]))
     opened = data_keys(envelope(keys.files.data_keys, b"GWDKEYS\x01", b"data-keys", operator, share[8:]), token)
 
     assert {kind: len(key) for kind, key in opened.items()} == {b"value": 64, b"fingerprint": 32, b"token": 32}
@@ -143,6 +162,33 @@ def test_files_and_values_open_by_the_document_alone(stadtwerke: tuple[CustomerK
     raw = int(stored.token[4:], 36).to_bytes(23, "big")  # type: ignore[attr-defined]
     assert raw == raw[:13] + mac(opened[b"token"], lp(b"pii-gateway opaque token", CUSTOMER, b"name") + raw[:13])[:10]
     assert raw[:1] == b"\1"
+
+
+def test_a_list_of_format_1_as_documented_still_opens(stadtwerke: tuple[CustomerKeys, str], tmp_path: Path) -> None:
+    keys, code = stadtwerke
+    operator, share = operator_key(tmp_path / "certs" / "operator.key", b"Tresor im Keller"), keys.files.share.read_bytes()[8:]
+    body = envelope(keys.files.keyslots, b"GWSLOTS\x02", b"keyslots", operator, share)
+    token = customer_token(body)
+    closed(keys.files.keyslots, b"GWSLOTS\x01", without_ends(body, token), operator, share)
+    assert keys.open(password("maria", SECRET)) == keys.open(recovery(code)) == token
+
+
+def test_an_old_password_beside_the_new_one_as_documented(stadtwerke: tuple[CustomerKeys, str], tmp_path: Path) -> None:
+    keys, _ = stadtwerke
+    then = replace(keys, clock=lambda: 1_790_000_000.9)
+    then.set_password("maria", "Lauch, Möhre, Kohl", authorised_by=password("maria", SECRET), overlap=60)
+    operator, share = operator_key(tmp_path / "certs" / "operator.key", b"Tresor im Keller"), keys.files.share.read_bytes()[8:]
+    body = envelope(keys.files.keyslots, b"GWSLOTS\x02", b"keyslots", operator, share)
+    reader, seen = Bytes(body), []
+    assert reader.take(10) == (2).to_bytes(8, "big") + b"\0\4"
+    for _ in range(4):
+        kind, _, user, cost_and_salt, _ = reader.take(1), reader.take(16), reader.field(), reader.take(25), reader.take(32)
+        _, _, ends = reader.field(), reader.field(), int.from_bytes(reader.take(8), "big")
+        seen.append((kind, user, ends, cost_and_salt))
+    assert [each[:3] for each in seen] == [
+        (b"\1", b"import_job", 0), (b"\2", b"", 0), (b"\1", b"maria", 1_790_000_060), (b"\1", b"maria", 0)
+    ]  # fmt: skip
+    assert seen[2][3] == seen[3][3]
 
 
 def test_the_tombstone_is_as_documented(stadtwerke: tuple[CustomerKeys, str], tmp_path: Path) -> None:

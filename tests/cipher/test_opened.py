@@ -12,6 +12,7 @@ from gateway.cipher.opened import OpenCustomer
 from gateway.errors import Unavailable
 
 MARIA = password("maria", "Käthe-und-Möhre-42")
+TODAY = 1_790_000_000.0
 
 
 @pytest.fixture
@@ -62,14 +63,22 @@ def test_recognised_only_while_the_slots_are_unchanged(keys: CustomerKeys, opene
     slots = files.identity(keys.files.keyslots)
     assert slots is not None
     opened.remember(b"proof of maria", slots)
-    assert opened.recognises(b"proof of maria")
-    assert not opened.recognises(b"proof of somebody else")
+    assert opened.recognises(b"proof of maria", TODAY)
+    assert not opened.recognises(b"proof of somebody else", TODAY)
     keys.remove_user("import_job", authorised_by=MARIA)
-    assert not opened.recognises(b"proof of maria")
+    assert not opened.recognises(b"proof of maria", TODAY)
     now = files.identity(keys.files.keyslots)
     assert now is not None
     opened.remember(b"proof of import_job", now)
     assert len(opened._recognised) == 1  # those of the old slots are gone
+
+
+def test_a_password_that_ends_is_recognised_until_then(keys: CustomerKeys, opened: OpenCustomer) -> None:
+    """The file does not change when the time of an overlap is over."""
+    slots = files.identity(keys.files.keyslots)
+    assert slots is not None
+    opened.remember(b"the old one", slots, until=int(TODAY) + 60)
+    assert [opened.recognises(b"the old one", TODAY + later) for later in (0, 59.9, 60, 1_000)] == [True, True, False, False]
 
 
 def test_closing_wipes(keys: CustomerKeys) -> None:

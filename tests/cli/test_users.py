@@ -1,6 +1,7 @@
-"""``user add|password|remove``: each writes a keyslot, so each needs a credential of that customer."""
+"""``user add|password|recovery-code|remove``: each writes a keyslot, so each needs a credential of that customer."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -48,20 +49,47 @@ def test_a_new_password_generated_or_given(on, folder, allowed, tmp_path):
     assert not opens(folder, "import_job", folder.passwords["import_job"])
     (tmp_path / "new").write_text("nachts um drei Uhr\n")
     given = on("user", "password", OURS, "import_job", "--new-password-file", tmp_path / "new", *allowed, "--json", operator=True)
-    assert json.loads(given.out) == {"user": "import_job", "password": None}
+    assert json.loads(given.out) == {"user": "import_job", "password": None, "old_password_valid_until": None}
     assert "nachts" not in given.out + given.err
     assert opens(folder, "import_job", "nachts um drei Uhr")
 
 
-COMMANDS = [("add", "eve", "--role", "dispatcher"), ("password", "import_job"), ("remove", "import_job")]
+def test_an_old_password_goes_on_for_the_stated_time(on, folder, allowed):
+    told = json.loads(on("user", "password", OURS, "import_job", "--overlap", "24h", *allowed, "--json", operator=True).out)
+    left = datetime.fromisoformat(told["old_password_valid_until"]) - datetime.now(UTC)
+    assert timedelta(hours=23) < left <= timedelta(hours=24)
+    assert opens(folder, "import_job", told["password"])
+    assert opens(folder, "import_job", folder.passwords["import_job"])
+    shown = on("user", "password", OURS, "import_job", "--overlap", "1h", *allowed, operator=True)
+    assert "The old one is valid until 20" in shown.out
+    assert not opens(folder, "import_job", folder.passwords["import_job"])
+    assert opens(folder, "import_job", told["password"])
+
+
+@pytest.mark.parametrize(("overlap", "code", "said"), [("8d", 1, "at most seven days"), ("soon", 2, "such as 15m, 24h or 7d")])
+def test_an_overlap_has_an_end(on, folder, allowed, overlap, code, said):
+    refused = on("user", "password", OURS, "import_job", "--overlap", overlap, *allowed, operator=True)
+    assert (refused.code, said in refused.err) == (code, True), refused.err
+
+
+def test_a_new_recovery_code_voids_the_old_one(on, folder, allowed):
+    told = json.loads(on("user", "recovery-code", OURS, *allowed, "--json", operator=True).out)
+    (folder.path / "code").write_text(told["recovery_code"])
+    for code, file in ((1, folder.recovery_code), (0, told["recovery_code"])):
+        (folder.path / "code").write_text(file)
+        by = ("--recovery", "--credential-file", folder.path / "code")
+        assert on("user", "password", OURS, "maria", *by, operator=True).code == code
+
+
+COMMANDS = [("add", "eve", "--role", "dispatcher"), ("password", "import_job"), ("remove", "import_job"), ("recovery-code",)]
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
 def test_a_wrong_credential_changes_nothing(on, folder, words, tmp_path):
     (tmp_path / "wrong").write_text("wrong wrong wrong")
     before = {file: file.read_bytes() for file in folder.path.rglob("*") if file.is_file() and "audit" not in file.parts}
-    verb, user, *rest = words
-    refused = on("user", verb, OURS, user, *rest, "--authorised-by", "maria", "--credential-file", tmp_path / "wrong", operator=True)
+    verb, *rest = words
+    refused = on("user", verb, OURS, *rest, "--authorised-by", "maria", "--credential-file", tmp_path / "wrong", operator=True)
     assert refused.code == 1
     assert "open no keyslot" in refused.err
     assert {file: file.read_bytes() for file in folder.path.rglob("*") if file.is_file() and "audit" not in file.parts} == before
@@ -69,8 +97,8 @@ def test_a_wrong_credential_changes_nothing(on, folder, words, tmp_path):
 
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
 def test_the_operator_alone_writes_no_keyslot(on, words):
-    verb, user, *rest = words
-    refused = on("user", verb, OURS, user, *rest, operator=True)
+    verb, *rest = words
+    refused = on("user", verb, OURS, *rest, operator=True)
     assert refused.code == 2
     assert "only the customer can let a keyslot be written" in refused.err
 
@@ -93,12 +121,21 @@ def test_mistakes_are_said_and_leave_the_policy_as_it_was(on, folder, allowed, w
     assert folder.policy().read_text() == before
 
 
-def test_a_password_that_anybody_could_guess_is_refused(on, folder, allowed, tmp_path):
-    (tmp_path / "new").write_text("kurz")
-    refused = on("user", "password", OURS, "maria", "--new-password-file", tmp_path / "new", *allowed, operator=True)
-    assert refused.code == 78
-    assert "at least 12 characters" in refused.err
-    assert opens(folder, "maria", folder.passwords["maria"])
+@pytest.mark.parametrize(
+    ("secret", "said"),
+    [
+        ("kurz", "at least 15 characters"),
+        ("Sommer2024-Sommer2024", "guessed first"),
+        ("import_job import_job", "guessed first"),
+        ("stadtwerke musterstadt", "guessed first"),
+    ],
+)
+def test_a_password_that_anybody_could_guess_is_refused(on, folder, allowed, tmp_path, secret, said):
+    (tmp_path / "new").write_text(secret)
+    refused = on("user", "password", OURS, "import_job", "--new-password-file", tmp_path / "new", *allowed, operator=True)
+    assert refused.code == 1
+    assert said in refused.err and secret not in refused.err
+    assert opens(folder, "import_job", folder.passwords["import_job"])
 
 
 def test_removing_can_be_repeated_when_it_was_interrupted(on, folder, allowed):

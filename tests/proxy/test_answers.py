@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gateway.problems import REASONS, problem_of
+from gateway.problems import DETAILS, REASONS, problem_of
 from gateway.proxy.answers import refusal
 
 EXCHANGE = "3f0c0a52-0000-4000-8000-000000000000"
@@ -19,6 +19,7 @@ def test_every_reason_has_an_answer_that_does_not_name_it(reason):
         "title": problem_of(reason).title,
         "status": response.status,
         "instance": f"urn:uuid:{EXCHANGE}",
+        **({"detail": DETAILS[reason]} if reason in DETAILS else {}),
     }
     assert response.content_type == "application/problem+json"
     assert response.headers["Cache-Control"] == "no-store"

@@ -98,7 +98,7 @@ def write_policies(folder: Path, *, users: dict[str, str] = USERS, clear: Sequen
 
 
 def password(user: str) -> str:
-    return f"Möhre-und-{user}"
+    return f"Möhre, Lauch und {user}"
 
 
 class Clock:
