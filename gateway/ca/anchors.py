@@ -143,12 +143,6 @@ def read_revocation(source: CustomerTrust, certificates: Sequence[x509.Certifica
     return RevocationLists(lists, source.accepts)
 
 
-def name_of(certificate: x509.Certificate) -> tuple[bytes, bytes]:
-    """What a verifier finds an issuer by: subject and key identifier."""
-    identifier = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
-    return certificate.subject.public_bytes(), identifier
-
-
 def read_certificates(path: Path, now: float) -> tuple[x509.Certificate, ...]:
     """Every authority of the file. Raises ConfigurationError with every mistake in it."""
     certificates = []

@@ -19,9 +19,10 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from gateway.ca.anchors import UNKNOWN, Anchors, CustomerTrust, name_of, read_anchors, read_revocation
+from gateway.ca.anchors import UNKNOWN, Anchors, CustomerTrust, read_anchors, read_revocation
+from gateway.ca.apart import Authorities, mistakes_between
 from gateway.ca.authority import CERTIFICATE_FILE, CUSTOMER_URI, LEDGER_FILE
-from gateway.ca.leaf import is_one_of, key_of, names_of, parse_leaf, spelled
+from gateway.ca.leaf import is_one_of, names_of, parse_leaf, spelled
 from gateway.ca.ledger import Ledger, Stamp, fingerprint_of, serial_of, stamp_of
 from gateway.ca.validity import Validity, validities
 from gateway.errors import ConfigurationError, Mistake, Refused
@@ -87,7 +88,7 @@ class Trust:
                 members[customer] = Member(_spelled(source), read_anchors(source, now, running=running), ledger, lists)
             except ConfigurationError as error:
                 mistakes += error.mistakes
-        mistakes += _indistinguishable(members)
+        mistakes += mistakes_between({customer: _authorities(member) for customer, member in members.items()})
         if mistakes:
             raise ConfigurationError(mistakes)
         return cls(members)
@@ -203,6 +204,11 @@ def _spelled(source: CustomerTrust) -> CustomerTrust:
         raise ConfigurationError([Mistake(source.authority, 0, text)]) from None
 
 
+def _authorities(member: Member) -> Authorities:
+    all_of_them = member.ledger is None and not member.source.only
+    return Authorities(member.source.authority, member.anchors.certificates, all_of_them)
+
+
 def _relisted(member: Member) -> Member:
     """With the lists that its file holds now; a damaged one takes back nothing of what was known."""
     if member.source.crl is None or (stamp := _stamp(member.source.crl)) == member.lists:
@@ -258,16 +264,3 @@ def _by_subject(members: Mapping[str, Member]) -> dict[bytes, tuple[str, ...]]:
         for certificate in member.anchors.certificates:
             found.setdefault(certificate.subject.public_bytes(), {})[customer] = None
     return {subject: tuple(customers) for subject, customers in found.items()}
-
-
-def _indistinguishable(members: Mapping[str, Member]) -> list[Mistake]:
-    """Two customers' authorities with one key, or with one name and key identifier: nobody can say whose leaf it is."""
-    owners: dict[object, str] = {}
-    mistakes = []
-    for customer, member in members.items():
-        for mark in (mark for certificate in member.anchors.certificates for mark in (key_of(certificate), name_of(certificate))):
-            if owners.setdefault(mark, customer) != customer:
-                text = f"an authority in it cannot be told apart from one of customer {owners[mark]}"
-                mistakes.append(Mistake(member.source.authority, 0, text))
-                break
-    return mistakes

@@ -48,7 +48,11 @@ def load_policies(config: Config) -> PolicySet:
         apis={name: api for name, (_, api) in apis.items()},
         customers={name: customer for name, (_, customer) in customers.items()},
         networks=NetworkTable({name: customer.networks for name, (_, customer) in customers.items()}),
-        warnings=(*_guessable(classes), *_wide(customer for _, customer in customers.values())),
+        warnings=(
+            *_guessable(classes),
+            *_wide(customer for _, customer in customers.values()),
+            *_open(customer for _, customer in customers.values()),
+        ),
     )
 
 
@@ -148,3 +152,11 @@ def _wide(customers: Iterable[Customer]) -> Iterator[str]:
         for network in customer.networks:
             if network.prefixlen < WIDEST[network.version]:
                 yield f"customer {customer.name!r}: network {network} is wider than any customer's own, and locks hardly anybody out"
+
+
+def _open(customers: Iterable[Customer]) -> Iterator[str]:
+    """An authority of the customer's own certifies more than the machines that send us data: its laptops, its VPN, its suppliers."""
+    for customer in customers:
+        file = customer.certificates.authority
+        if file is not None and not customer.certificates.only:
+            yield f"customer {customer.name!r}: every certificate of the authority in {file} is let in; name under 'only' those you mean"

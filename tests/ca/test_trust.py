@@ -286,27 +286,6 @@ def test_only_lets_in_what_the_policy_names(trust_in: Callable[..., Trust], pki:
     assert verdict(trust, pki.leaf(subject="import.example")) == "certificate-unsuitable"
 
 
-KEY = ec.generate_private_key(ec.SECP256R1())
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        (lambda: make_pki("One", KEY), lambda: make_pki("One", KEY)),
-        (lambda: make_pki("One", KEY), lambda: make_pki("Two", KEY)),
-        (lambda: make_pki("One", key_identifier=b"same"), lambda: make_pki("One", key_identifier=b"same")),
-    ],
-    ids=["same name and key", "same key", "same name and identifier"],
-)
-def test_authorities_that_cannot_be_told_apart(tmp_path: Path, first: Callable[[], Pki], second: Callable[[], Pki]) -> None:
-    sources = {}
-    for customer, pki in zip(CUSTOMERS, (first(), second()), strict=True):
-        (tmp_path / customer).write_bytes(pki.pem)
-        sources[customer] = CustomerTrust(tmp_path / customer)
-    with pytest.raises(ConfigurationError, match="cannot be told apart"):
-        Trust.build(sources, seconds())
-
-
 def test_same_name_and_other_key_is_told_apart(tmp_path: Path) -> None:
     pkis = [make_pki("Corporate CA"), make_pki("Corporate CA")]
     for customer, pki in zip(CUSTOMERS, pkis, strict=True):

@@ -211,3 +211,14 @@ def test_an_allow_list_that_lets_everybody_in_is_warned_of(network: str, warned:
     folder.write({})
     text = (folder.path / CUSTOMER).read_text().replace("198.51.100.0/25", network)
     assert bool(folder.load({CUSTOMER: text}).warnings) is warned
+
+
+@pytest.mark.parametrize(
+    ("certificates", "warned"),
+    [("{file: ca.pem}", True), ("{file: ca.pem, only: [{dns: import.example}]}", False), ("{authority: gateway}", False)],
+)
+def test_an_authority_that_is_trusted_with_everything_is_told(folder: Any, certificates: str, warned: bool) -> None:
+    folder.write({})
+    text = (folder.path / CUSTOMER).read_text().replace("{authority: gateway}", certificates)
+    found = folder.load({CUSTOMER: text}).warnings
+    assert ["every certificate of the authority in" in warning for warning in found] == [True] * warned
