@@ -14,12 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.ca.authority import self_signed, sign_leaf
 from gateway.ca.files import PRIVATE, PUBLIC, write_all
+from gateway.ca.leaf import PARSER_ERRORS
+
+AUTHORITY_FILE = "server-ca.pem"
 
 #: The longest that macOS and iOS accept from a privately installed authority.
 DAYS = 825
@@ -44,7 +48,7 @@ def create_server_certificate(directory: Path, hostnames: Sequence[str], days: i
     signer_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority = self_signed(signer_key, f"PII gateway server authority {secrets.token_hex(8)}", days)
     leaf = sign_leaf((authority, signer_key), key.public_key(), "PII gateway", names, ExtendedKeyUsageOID.SERVER_AUTH, days)
-    files = ServerFiles(directory / "server-ca.pem", directory / "server.pem", directory / "server.key")
+    files = ServerFiles(directory / AUTHORITY_FILE, directory / "server.pem", directory / "server.key")
     authority_pem = authority.public_bytes(serialization.Encoding.PEM)
     contents = {
         files.authority.name: (authority_pem, PUBLIC),
@@ -53,6 +57,54 @@ def create_server_certificate(directory: Path, hostnames: Sequence[str], days: i
     }
     write_all(directory, contents)
     return files
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAuthority:
+    """What clients recognise the server by. ``certificate`` None: there is nothing to hand over, and ``reason`` says why."""
+
+    certificate: x509.Certificate | None
+    reason: str = ""
+
+
+def server_authority(chain_file: Path) -> ServerAuthority:
+    """The authority of the server's certificate: the one that ``init`` made, if it still is, or the root at the end of the chain."""
+    try:
+        chain = x509.load_pem_x509_certificates(chain_file.read_bytes())
+    except (OSError, *PARSER_ERRORS):
+        return ServerAuthority(None, f"{chain_file} cannot be read as the server's certificate")
+    beside = _beside(chain_file)
+    if beside is not None and any(_issued_by(certificate, beside) for certificate in chain):
+        return ServerAuthority(beside)
+    last = chain[-1]
+    if _is_authority(last) and _issued_by(last, last):
+        return ServerAuthority(last)
+    if _is_authority(last):
+        # Whoever trusts an intermediate is cut off when the server gets its next certificate from another one.
+        return ServerAuthority(None, f"{chain_file} ends in an intermediate authority: clients trust its root, which their systems know")
+    return ServerAuthority(None, f"{chain_file} names no authority: clients trust the one that their systems know")
+
+
+def _beside(chain_file: Path) -> x509.Certificate | None:
+    try:
+        return x509.load_pem_x509_certificate((chain_file.parent / AUTHORITY_FILE).read_bytes())
+    except (OSError, *PARSER_ERRORS):
+        return None
+
+
+def _issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (x509.ExtensionNotFound, *PARSER_ERRORS):
+        return False
 
 
 def _general_name(hostname: str) -> x509.GeneralName:

@@ -20,7 +20,7 @@ from gateway.cli.secrets import operator_passphrase, passphrase_file
 from gateway.cli.serving import config_option
 from gateway.config import Config, load_config
 from gateway.policy.load import load_policies, policy_file
-from gateway.runtime.certificates import Wishes, issue_certificate, ledger_of, renew_certificate
+from gateway.runtime.certificates import Wishes, issue_certificate, ledger_of, renew_certificate, server_of
 from gateway.runtime.keys import open_operator_key
 from gateway.runtime.operator_events import note
 
@@ -64,7 +64,7 @@ def issue(config_path: Path, customer: str, label: str, out: Path, passphrase_fi
     config = load_config(config_path)
     operator = open_operator_key(config, operator_passphrase(passphrase_file).encode())
     bundle = issue_certificate(config, operator, customer, label, out, wishes)
-    _show_files(bundle, f"Certificate of {customer}", as_json)
+    _show_files(config, bundle, f"Certificate of {customer}", as_json)
     note(config, customer=customer, reason="certificate-issued")
 
 
@@ -79,7 +79,7 @@ def renew(config_path: Path, customer: str, serial: str, out: Path, passphrase_f
     config = load_config(config_path)
     operator = open_operator_key(config, operator_passphrase(passphrase_file).encode())
     bundle = renew_certificate(config, operator, customer, serial, out, wishes)
-    _show_files(bundle, f"Renewed certificate of {customer}", as_json)
+    _show_files(config, bundle, f"Renewed certificate of {customer}", as_json)
     note(config, customer=customer, reason="certificate-renewed")
 
 
@@ -89,14 +89,24 @@ def _checked(days: int, key_type: str, legacy: bool, csr: Path | None) -> Wishes
     return Wishes(days, key_type, legacy, csr)
 
 
-def _show_files(bundle: Bundle, title: str, as_json: bool) -> None:
-    paths = {"certificate": bundle.certificate, "private_key": bundle.private_key, "pkcs12": bundle.pkcs12}
+def _show_files(config: Config, bundle: Bundle, title: str, as_json: bool) -> None:
+    paths = {
+        "certificate": bundle.certificate,
+        "private_key": bundle.private_key,
+        "pkcs12": bundle.pkcs12,
+        "truststore": bundle.truststore,
+        "server_authority": bundle.server_authority,
+        "sheets": bundle.sheets,
+    }
     files = {name: str(path) if path else None for name, path in paths.items()} | {"pkcs12_password": bundle.password or None}
+    missing = server_of(config).authority.reason
     if as_json:
-        click.echo(json.dumps(files, indent=2))
+        click.echo(json.dumps(files | {"server_authority_missing": missing or None}, indent=2))
         return
     show([{"file": name.replace("_", " "), "": value} for name, value in files.items() if value], title=title)
     click.echo("The same files work on every machine that sends for this customer; a new machine needs no new certificate.")
+    if missing:
+        click.echo(f"No truststore was written: {missing}.")
 
 
 @cert.command("list")

@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway.ca.authority import LEDGER_FILE, Authority, ClientKey, load_authority, new_key
-from gateway.ca.bundle import FILE_NAME, Bundle, write_bundle
+from gateway.ca.bundle import FILE_NAME, Bundle, Server, endings, write_bundle
 from gateway.ca.files import require_absent
+from gateway.ca.installation import Address
 from gateway.ca.ledger import Ledger
+from gateway.ca.server import server_authority
 from gateway.ca.signing_requests import read_public_key, require_free
 from gateway.cipher.providers import OperatorKey
 from gateway.config import Config
@@ -40,14 +42,19 @@ def issue_certificate(config: Config, operator: OperatorKey, customer: str, labe
     name = f"{customer}-{label}"
     if FILE_NAME.fullmatch(name) is None:
         raise ConfigurationError([Mistake(folder, 0, "a label is letters, digits, dot, dash and _: it becomes part of file names")])
-    require_absent(folder / f"{name}{ending}" for ending in ((".pem",) if wishes.csr else (".pem", ".key", ".p12")))
+    require_absent(folder / f"{name}{ending}" for ending in endings(own_key=wishes.csr is not None))
     key = _requested_key(config, customer, wishes.csr) if wishes.csr else new_key(wishes.key_type)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # before the ledger says that somebody holds it
     try:
         issued = authority.issue(customer, label, wishes.days, key=key, renews=wishes.renews)
     except ValueError as error:
         raise ConfigurationError([Mistake(folder, 0, str(error))]) from None
-    return write_bundle(folder, name, issued, legacy=wishes.legacy)
+    return write_bundle(folder, name, issued, server_of(config), legacy=wishes.legacy)
+
+
+def server_of(config: Config) -> Server:
+    """As clients see it: the first host name, and the port that we listen on (a load balancer may have another one)."""
+    return Server(Address(config.hostnames[0], config.listen[1]), server_authority(config.certificate))
 
 
 def renew_certificate(config: Config, operator: OperatorKey, customer: str, serial: str, folder: Path, wishes: Wishes = Wishes()) -> Bundle:

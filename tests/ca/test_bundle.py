@@ -6,13 +6,17 @@ import shutil
 import ssl
 import stat
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from gateway.ca.authority import Authority, Issued
-from gateway.ca.bundle import generate_password, pkcs12_of, write_bundle
+from gateway.ca.bundle import Server, endings, generate_password, pkcs12_of, write_bundle
+from gateway.ca.installation import Address
+from gateway.ca.server import ServerAuthority, create_server_certificate, server_authority
 from gateway.errors import ConfigurationError
 
 
@@ -61,6 +65,44 @@ def test_pkcs12_opens_with_customers_tools(tmp_path: Path, issued: Issued, progr
     result = subprocess.run(command, capture_output=True, encoding="latin-1", timeout=60, check=False)
     assert result.returncode == 0, result.stderr
     assert "PrivateKeyEntry" in result.stdout or "BEGIN PRIVATE KEY" in result.stdout
+
+
+def test_old_java_lists_the_servers_authority_as_trusted(tmp_path: Path, issued: Issued, neighbour: Callable[[str], str]) -> None:
+    """Java ignores certificates in a PKCS#12 that lack its own attribute: other programs' files look empty to it. The form for new ones
+    is tried in test_installation.py."""
+    files = create_server_certificate(tmp_path / "certs", ["gateway.example"])
+    server = Server(Address("gateway.example", 8443), server_authority(files.certificate))
+    bundle = write_bundle(tmp_path / "out", "import", issued, server, legacy=True)
+    command = [neighbour("keytool"), "-list", "-keystore", bundle.truststore, "-storetype", "PKCS12", "-storepass", bundle.password]
+    listed = subprocess.run(command, capture_output=True, encoding="latin-1", timeout=60, check=True).stdout
+    assert "gateway, " in listed and "trustedCertEntry" in listed
+    assert "PrivateKeyEntry" not in listed
+    assert bundle.server_authority is not None
+    assert bundle.server_authority.read_bytes() == files.authority.read_bytes()
+
+
+def test_of_an_own_key_there_is_nothing_secret_to_hand_over(tmp_path: Path, authority: Authority) -> None:
+    public = ec.generate_private_key(ec.SECP256R1()).public_key()
+    files = create_server_certificate(tmp_path / "certs", ["gateway.example"])
+    server = Server(Address("gateway.example", 8443), server_authority(files.certificate))
+    bundle = write_bundle(tmp_path / "out", "import", authority.issue("energie_nord", "import", key=public), server)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"import.pem", "import-server-ca.pem", "import-install"}
+    assert (bundle.private_key, bundle.pkcs12, bundle.truststore, bundle.password) == (None, None, None, "")
+
+
+def test_without_a_known_authority_there_is_no_truststore(tmp_path: Path, issued: Issued) -> None:
+    server = Server(Address("gateway.example", 8443), ServerAuthority(None, "it is a public one"))
+    bundle = write_bundle(tmp_path / "out", "import", issued, server)
+    assert (bundle.truststore, bundle.server_authority) == (None, None)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"import.pem", "import.key", "import.p12", "import-install"}
+
+
+@pytest.mark.parametrize("ending", endings(own_key=False))
+def test_one_file_that_is_there_keeps_all_others_from_being_written(tmp_path: Path, issued: Issued, ending: str) -> None:
+    (tmp_path / f"import{ending}").write_text("the last copy")
+    with pytest.raises(ConfigurationError, match="never overwritten"):
+        write_bundle(tmp_path, "import", issued, Server(Address("gateway.example", 8443), ServerAuthority(None)))
+    assert [path.name for path in tmp_path.iterdir() if path.name != "ca"] == [f"import{ending}"]
 
 
 def test_bundle_is_never_overwritten(tmp_path: Path, issued: Issued) -> None:

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from gateway.ca.server import create_server_certificate
+from gateway.ca.server import create_server_certificate, server_authority
 from gateway.errors import ConfigurationError
 from tests.ca.handshake import handshake
+from tests.ca.pki import make_pki
 
 X509_STRICT = 0x20
 
@@ -62,3 +64,49 @@ def test_names_that_are_none_are_refused(tmp_path: Path, names: list[str]) -> No
     with pytest.raises(ValueError, match="host name"):
         create_server_certificate(tmp_path, names)
     assert not list(tmp_path.iterdir())
+
+
+def pem(*certificates: x509.Certificate) -> bytes:
+    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
+
+
+ROOT = make_pki("Public root")
+BELOW = ROOT.intermediate("Public intermediate")
+SERVER = BELOW.sign(subject="gateway.example")
+ITSELF = make_pki("gateway.example", ca=False)
+
+CHAINS = {
+    "down to the root": ((SERVER, BELOW.certificate, ROOT.certificate), "CN=Public root", ""),
+    "a root that serves": ((ROOT.certificate,), "CN=Public root", ""),
+    "down to an intermediate": ((SERVER, BELOW.certificate), None, "ends in an intermediate authority"),
+    "nothing but itself": ((SERVER,), None, "names no authority"),
+    "signed by itself": ((ITSELF.certificate,), None, "names no authority"),
+    "out of order": ((ROOT.certificate, SERVER), None, "names no authority"),
+}
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+def test_what_clients_of_an_operators_own_certificate_trust(tmp_path: Path, chain: str) -> None:
+    certificates, subject, reason = CHAINS[chain]
+    (tmp_path / "server.pem").write_bytes(pem(*certificates))
+    found = server_authority(tmp_path / "server.pem")
+    assert (found.certificate.subject.rfc4514_string() if found.certificate else None) == subject
+    assert reason in found.reason
+
+
+def test_the_authority_that_init_made_counts_while_it_is_the_servers(tmp_path: Path) -> None:
+    """It stays beside a certificate that somebody put in its place, and would then be the wrong one to hand over."""
+    files = create_server_certificate(tmp_path, ["gateway.example"])
+    files.certificate.write_bytes(pem(x509.load_pem_x509_certificates(files.certificate.read_bytes())[0]))
+    made = server_authority(files.certificate)
+    assert made.certificate is not None
+    assert pem(made.certificate) == files.authority.read_bytes()
+    files.certificate.write_bytes(pem(SERVER))
+    assert server_authority(files.certificate).certificate is None
+
+
+@pytest.mark.parametrize("content", [None, b"", b"garbage"], ids=["missing", "empty", "garbage"])
+def test_an_unreadable_server_certificate_is_a_reason_and_no_failure(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "server.pem").write_bytes(content)
+    assert "cannot be read" in server_authority(tmp_path / "server.pem").reason

@@ -14,6 +14,7 @@ from tests.ca.signing import request as signing_request
 from tests.ca.signing import write
 
 OURS = "stadtwerke_musterstadt"
+TRUST = {"truststore", "server_authority", "server_authority_missing", "sheets"}
 PBE_SHA1_3DES = bytes.fromhex("2a864886f70d010c0103")  # RFC 7292, appendix C
 
 
@@ -23,7 +24,8 @@ def issue(on, out, label="import-job", *words):
 
 def test_issued_listed_revoked(on, tmp_path):
     files = json.loads(issue(on, tmp_path / "new").out)
-    assert set(files) == {"certificate", "private_key", "pkcs12", "pkcs12_password"}
+    assert set(files) == {"certificate", "private_key", "pkcs12", "pkcs12_password", *TRUST}
+    assert (files["server_authority_missing"], Path(files["sheets"]).is_dir()) == (None, True)
     modes = {name: Path(files[name]).stat().st_mode & 0o777 for name in ("certificate", "private_key", "pkcs12")}
     assert modes == {"certificate": 0o644, "private_key": 0o600, "pkcs12": 0o600}
     ssl.create_default_context().load_cert_chain(files["certificate"], files["private_key"])
@@ -45,7 +47,7 @@ def test_nothing_is_overwritten_and_nothing_stands_in_the_ledger_for_it(on, tmp_
     assert issue(on, tmp_path).code == 0
     again = issue(on, tmp_path)
     assert (again.code, again.out) == (78, "")
-    assert again.err.count("is never overwritten") == 3
+    assert again.err.count("is never overwritten") == 6
     assert len(json.loads(on("cert", "list", OURS, "--json").out)) == 1
 
 
@@ -99,7 +101,7 @@ def test_a_customers_own_key_stays_with_the_customer(on, tmp_path):
     key = ec.generate_private_key(ec.SECP256R1())
     request = write(tmp_path, signing_request(key=key))
     files = json.loads(issue(on, tmp_path / "new", "import-job", "--csr", request).out)
-    assert {name for name, value in files.items() if value} == {"certificate"}
+    assert {name for name, value in files.items() if value} == {"certificate", "server_authority", "sheets"}
     assert x509.load_pem_x509_certificate(Path(files["certificate"]).read_bytes()).public_key() == key.public_key()
     renewed = on("cert", "renew", OURS, serial_of(files["certificate"]), "--csr", request, "--out", tmp_path / "next", operator=True)
     assert (renewed.code, "pkcs12" in renewed.out) == (0, False)
@@ -119,6 +121,14 @@ def test_rsa_and_old_windows(on, tmp_path):
     assert PBE_SHA1_3DES in store
     opened = pkcs12.load_pkcs12(store, files["pkcs12_password"].encode())
     assert opened.key.key_size == 3072
+
+
+def test_why_there_is_no_truststore_is_said(on, folder, tmp_path):
+    server = folder.path / "certs" / "server.pem"
+    server.write_text(server.read_text().split("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----\n")
+    (folder.path / "certs" / "server-ca.pem").unlink()
+    said = on("cert", "issue", OURS, "import-job", "--out", tmp_path / "new", operator=True)
+    assert (said.code, f"No truststore was written: {server} names no authority" in said.out) == (0, True)
 
 
 def test_without_a_name_all_customers_are_listed_and_people_are_warned(on, tmp_path):

@@ -3,6 +3,7 @@
 import pytest
 from cryptography import x509
 
+from gateway.ca.bundle import endings
 from gateway.ca.ledger import Ledger
 from gateway.errors import ConfigurationError, Refused
 from gateway.runtime.certificates import Wishes, authority_password, issue_certificate, ledger_of, open_authority, renew_certificate
@@ -47,7 +48,7 @@ def test_what_is_revoked_or_unknown_is_not_renewed(folder, operator, tmp_path):
             renew_certificate(folder.config, operator, CUSTOMER, serial, tmp_path / "new")
 
 
-@pytest.mark.parametrize("ending", [".pem", ".key", ".p12"])
+@pytest.mark.parametrize("ending", endings(own_key=False))
 def test_files_that_are_there_are_kept_and_nothing_is_issued(folder, operator, tmp_path, ending):
     (tmp_path / f"{CUSTOMER}-import{ending}").write_text("the last copy")
     with pytest.raises(ConfigurationError, match="never overwritten"):
