@@ -68,6 +68,10 @@ class Config:
         return self.state / "audit"
 
     @property
+    def admin_token(self) -> Path:
+        return self.state / "admin.token"
+
+    @property
     def run_dir(self) -> Path:
         return self.state / "run"
 

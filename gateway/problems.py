@@ -31,6 +31,7 @@ PROBLEMS: dict[str, Problem] = {
         Problem("masked-value", 400, "A masked value cannot be stored"),
         Problem("account-refused", 400, "The account cannot be changed like this"),
         Problem("credentials-required", 401, "User name and password are required"),
+        Problem("token-required", 401, "The operators' token is required"),
         Problem("denied", 403, "Access is denied"),
         Problem("no-such-route", 404, "There is nothing here"),
         Problem("method-not-allowed", 405, "The method is not allowed here"),
@@ -90,6 +91,7 @@ REASONS: dict[str, str] = {
     "credentials-malformed": "credentials-required",
     "password-wrong": "credentials-required",
     "user-unknown": "credentials-required",
+    "token-wrong": "token-required",  # of the operators' listener, which has no users
     # 403: one answer for all
     "network-unknown": "denied",
     "network-foreign": "denied",

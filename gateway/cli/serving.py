@@ -14,11 +14,19 @@ from gateway.cipher.hardening import harden
 from gateway.cli.output import as_json
 from gateway.cli.secrets import operator_passphrase, passphrase_file
 from gateway.config import load_config
-from gateway.runtime import cipher_process, process, setup, vault_process, worker
+from gateway.runtime import admin_process, cipher_process, process, setup, vault_process, worker
 from gateway.runtime.keys import open_operator_key
 from gateway.runtime.snapshot import build_snapshot
 from gateway.runtime.startup import Startup, by_hand, receive
 from gateway.runtime.supervisor import Supervisor
+
+MAIN = {
+    "proxy": worker.main,
+    "vault": vault_process.main,
+    "cipher": cipher_process.main,
+    "admin": admin_process.main,
+    "one": worker.main,
+}
 
 config_option = click.option(
     "--config",
@@ -48,10 +56,10 @@ def init(folder: Path, hostnames: tuple[str, ...], passphrase_file: Path | None,
 
 @click.command()
 @config_option
-@click.option("--role", type=click.Choice(["proxy", "vault", "cipher"]), help="Run only this process, in the foreground.")
+@click.option("--role", type=click.Choice(["proxy", "vault", "cipher", "admin"]), help="Run only this process, in the foreground.")
 @passphrase_file
 def serve(config_path: Path, role: str | None, passphrase_file: Path | None) -> None:
-    """Run the gateway: cipher, vault and proxy workers; or one of them."""
+    """Run the gateway: cipher, vault, proxy workers and the operators' process; or one of them."""
     harden(lock_memory=False)  # before the first secret is read; what the kernel did not grant is reported later
     config_path = config_path.absolute()
     config = load_config(config_path)
@@ -70,8 +78,7 @@ def serve(config_path: Path, role: str | None, passphrase_file: Path | None) -> 
         needs_key = role in (None, "cipher")
         passphrase = operator_passphrase(passphrase_file).encode() if needs_key else b""
         startup = by_hand(config, role, passphrase) if role else Startup(passphrase=passphrase)
-    main = {"proxy": worker.main, "vault": vault_process.main, "cipher": cipher_process.main, None: worker.main}[role]
-    _run(role or "one", partial(main, config_path, startup))
+    _run(role or "one", partial(MAIN[role or "one"], config_path, startup))
 
 
 def _check_first(config_path: Path, passphrase: bytes) -> None:

@@ -60,7 +60,7 @@ class Environment:
         self.logs = folder / "logs"
         self.passphrase_file = folder / "operator-passphrase"
         self.customers: dict[str, Access] = {}
-        self.url = ""
+        self.url = self.admin_url = ""
         self.pids: dict[str, list[int]] = {}
         self._running: list[subprocess.Popen[str]] = []
 
@@ -104,7 +104,7 @@ class Environment:
         self.passphrase_file.touch(mode=0o600)
         self.passphrase_file.write_text(passphrase + "\n")
         setup.init(self.config_file.parent, ["localhost", "127.0.0.1"], passphrase)
-        text = self.config_file.read_text().replace("0.0.0.0:8443", "127.0.0.1:0")
+        text = self.config_file.read_text().replace("0.0.0.0:8443", "127.0.0.1:0").replace("127.0.0.1:9443", "127.0.0.1:0")
         text = text.replace("processes: separate", f"processes: {processes}")
         if workers is not None:
             text = text.replace("workers: auto", f"workers: {workers}")
@@ -138,6 +138,7 @@ class Environment:
         command = [sys.executable, "-m", "gateway", "serve", "--config", str(self.config_file)]
         ready = self._launch("gateway", [*command, "--passphrase-file", str(self.passphrase_file)])
         self.url = f"https://localhost:{ready['port']}"
+        self.admin_url = f"https://{ready['admin']}"
         self.pids = ready["pids"]
 
     def _launch(self, name: str, command: list[str]) -> dict[str, Any]:
@@ -195,6 +196,8 @@ class Environment:
         """What ``demo.json`` holds."""
         return {
             "gateway_url": self.url,
+            "admin_url": self.admin_url,
+            "admin_token_file": str(self.config.admin_token),
             "ca_file": str(self.authority),
             "config_file": str(self.config_file),
             "policy_folder": str(self.config_file.parent / "policies"),

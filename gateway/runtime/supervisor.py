@@ -1,6 +1,6 @@
-"""``gateway serve``: starts cipher, vault and proxy workers, restarts what dies, ends them in order.
+"""``gateway serve``: starts cipher, vault, proxy workers and the operators' process, restarts what dies, ends them in order.
 
-Holds the listening socket, so that a worker's death closes no port, and makes the links' secrets anew at each start. What never
+Holds the listening sockets, so that a child's death closes no port, and makes the links' secrets anew at each start. What never
 may come in: anything that handles a request. The operator's passphrase passes through to the cipher and is kept here only
 because a cipher that died must be started again with nobody present; the threat model says so.
 """
@@ -24,6 +24,7 @@ import msgspec
 
 from gateway.cipher.hardening import FREED_MEMORY
 from gateway.config import Config
+from gateway.runtime import roster
 from gateway.runtime.startup import ENVIRONMENT, Startup
 
 #: Seconds: a worker may finish what it began (it refuses new connections meanwhile), then it is ended.
@@ -32,6 +33,9 @@ DRAIN = 20.0
 BACKOFF = (0.05, 0.2, 1.0, 5.0)
 FAILED = 1
 KILLED = -1  # stands for a process that the system did not let us start
+#: Who is told to end together, in this order: workers first, so that what they began can end; then the vault, which writes the last
+#: records; then the cipher. Nobody waits for the operators' process.
+ENDING = (("proxy", "admin"), ("vault",), ("cipher",))
 
 _log = logging.getLogger("gateway.supervisor")
 
@@ -45,19 +49,33 @@ class _Child:
     was_ready: bool = False
     served: bool = False  # this time
     serving: bool = False  # the process of this moment, not one before it
+    starts: int = 0
+    needed: bool = True  # to serve customers: else its failure is logged, and is nobody else's business
 
 
 class Supervisor:
     def __init__(self, config_path: Path, config: Config, passphrase: bytes) -> None:
         self._config_path = config_path
+        self._run_dir = config.run_dir
         self._socket = bind(config)
+        self._admin_socket = self._bind_admin(config)
         vault_link, cipher_link = secrets.token_bytes(32), secrets.token_bytes(32)
         cipher = Startup(cipher_link=cipher_link, passphrase=passphrase)
         vault = Startup(vault_link=vault_link, cipher_link=cipher_link)
         proxy = Startup(vault_link=vault_link, listen_fd=self._socket.fileno())
         self._children = [_Child("cipher", cipher, FREED_MEMORY), _Child("vault", vault)]
         self._children += [_Child("proxy", proxy) for _ in range(config.workers or os.cpu_count() or 1)]
+        admin = Startup(listen_fd=self._admin_socket.fileno() if self._admin_socket else -1)
+        self._children.append(_Child("admin", admin, needed=False))
         self._stopping = asyncio.Event()
+
+    def _bind_admin(self, config: Config) -> socket.socket | None:
+        """At the first start a port that is taken is an error that somebody sees; later it is ours already."""
+        try:
+            return listen_on(config.admin) if config.admin else None
+        except OSError:
+            self._socket.close()
+            raise
 
     async def run(self, stop: asyncio.Event, reload: asyncio.Event) -> int:
         """Until ``stop``; returns the exit code. Cipher and vault are ready before the first worker accepts."""
@@ -73,12 +91,17 @@ class Supervisor:
                     return tasks[-1].result()
                 if stopped.done():
                     return 0
-            announce(self._socket, self._pids())
+            announce(self._socket, self._pids(), self._admin_socket)
             await self._until(stopped, reload)
             return 0
         finally:
             stopped.cancel()
             await self._end(tasks)
+
+    def _write_roster(self) -> None:
+        running = [(child, child.process.pid) for child in self._children if child.process is not None]
+        runs = (roster.Runs(child.role, pid, child.serving, child.starts - 1) for child, pid in running)
+        roster.write(self._run_dir, roster.Roster(os.getpid(), tuple(runs)))
 
     def _pids(self) -> dict[str, list[int]]:
         pids: dict[str, list[int]] = {"supervisor": [os.getpid()]}
@@ -106,7 +129,8 @@ class Supervisor:
     async def _keep(self, child: _Child, ready: asyncio.Event) -> int:
         """Start ``child`` and start it again whenever it ends; returns only at the end, or its code when it cannot start at all.
 
-        Which is when it ended by itself before it ever served; one that was killed meanwhile is no reason to give up.
+        Which is when it ended by itself before it ever served; one that was killed meanwhile is no reason to give up, and one that
+        customers do not need is none either.
         """
         attempt = 0
         while True:
@@ -114,7 +138,9 @@ class Supervisor:
             code = await self._once(child, ready)
             if self._stopping.is_set():
                 return 0
-            if code >= 0 and not child.was_ready:
+            if not child.needed:
+                ready.set()  # nobody waits for it any longer
+            elif code >= 0 and not child.was_ready:
                 return code or FAILED
             attempt = 0 if child.served else attempt + 1  # every second without the vault is a second of 503
             _log.error("%s ended with %d and is started again", child.role, code)
@@ -133,6 +159,7 @@ class Supervisor:
             return KILLED
         finally:
             os.close(writing)
+        child.starts += 1
         if self._stopping.is_set():  # meanwhile: the signal has gone to its predecessor
             self._signal(signal.SIGTERM, child.role)
         return await self._until_it_ends(child, child.process, ready, reading)
@@ -157,6 +184,7 @@ class Supervisor:
             if os.read(reading, 1):
                 child.was_ready = child.served = child.serving = True
                 ready.set()
+                self._write_roster()
 
         loop.add_reader(reading, told)
         try:
@@ -165,6 +193,7 @@ class Supervisor:
             child.serving = False
             loop.remove_reader(reading)
             os.close(reading)
+            self._write_roster()
 
     def _signal(self, number: signal.Signals, role: str = "") -> None:
         for child in self._children:
@@ -173,16 +202,21 @@ class Supervisor:
                     child.process.send_signal(number)
 
     async def _end(self, tasks: list[asyncio.Task[int]]) -> None:
-        """Workers first, so that what they began can end; then the vault, which writes the last records; then the cipher."""
+        """Everybody in the order of ``ENDING``; who does not end in time is killed."""
         self._stopping.set()
         self._socket.close()
-        for role in ("proxy", "vault", "cipher"):
-            self._signal(signal.SIGTERM, role)
-            of_role = [task for task, child in zip(tasks, self._children, strict=False) if child.role == role]
-            if of_role:
-                await asyncio.wait(of_role, timeout=DRAIN)
-            self._signal(signal.SIGKILL, role)
+        if self._admin_socket is not None:
+            self._admin_socket.close()
+        for roles in ENDING:
+            for role in roles:
+                self._signal(signal.SIGTERM, role)
+            of_roles = [task for task, child in zip(tasks, self._children, strict=False) if child.role in roles]
+            if of_roles:
+                await asyncio.wait(of_roles, timeout=DRAIN)
+            for role in roles:
+                self._signal(signal.SIGKILL, role)
         await asyncio.gather(*tasks, return_exceptions=True)  # also those that were killed: nobody else waits for them
+        roster.remove(self._run_dir)
 
 
 def _environment() -> dict[str, str]:
@@ -194,15 +228,21 @@ def _import_path() -> str:
     return os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
 
 
-def announce(sock: socket.socket, pids: dict[str, list[int]]) -> None:
-    """One line on standard output when everything serves: for whoever started us."""
+def announce(sock: socket.socket, pids: dict[str, list[int]], admin: socket.socket | None = None) -> None:
+    """One line on standard output when everything serves: for whoever started us. ``admin``: where operators ask."""
     host, port = sock.getsockname()[:2]
-    print(json.dumps({"event": "ready", "address": host, "port": port, "pids": pids}), flush=True)
+    operators = "{}:{}".format(*admin.getsockname()[:2]) if admin is not None else None
+    print(json.dumps({"event": "ready", "address": host, "port": port, "admin": operators, "pids": pids}), flush=True)
 
 
 def bind(config: Config) -> socket.socket:
     """The public socket. Only workers inherit it, by name: it is no business of vault and cipher. Raises OSError when the port is taken."""
-    host, port = config.listen
+    return listen_on(config.listen)
+
+
+def listen_on(address: tuple[str, int]) -> socket.socket:
+    """A listening socket that no program inherits by accident. Raises OSError, which names the address."""
+    host, port = address
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -7,7 +7,7 @@ import logging
 import os
 import resource
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -21,11 +21,11 @@ from gateway.proxy.handler import Gateway
 from gateway.proxy.listener import Listener
 from gateway.proxy.server import GatewayServer
 from gateway.proxy.upstream import UpstreamPool
+from gateway.runtime.admin_process import beside
 from gateway.runtime.cipher_process import CipherRole
-from gateway.runtime.crl_fetching import keep_fetched
 from gateway.runtime.snapshot import build_snapshot, watched_files
 from gateway.runtime.startup import Startup
-from gateway.runtime.supervisor import announce, bind
+from gateway.runtime.supervisor import announce, bind, listen_on
 from gateway.runtime.vault_process import VaultRole
 from gateway.runtime.watch import digest, watch
 from gateway.vault.interface import Event, Vault
@@ -101,28 +101,39 @@ async def main(path: Path, startup: Startup, stop: asyncio.Event, reload: asynci
     snapshot = build_snapshot(config, running=True)  # ``serve`` has asked the stricter question before
     async with _vault(config, path, startup, stop) as (vault, swap_vault):
         worker = Worker(path, snapshot, vault)
-        sock = socket.socket(fileno=startup.listen_fd) if startup.listen_fd >= 0 else bind(config)
-        sock.setblocking(False)
+        sock, admin = _sockets(config, startup)
         listener = worker.listener(sock)
         await listener.start()
-        _announce(config, startup, sock)
+        startup.ready()
+        operators = _operators(config, path, sock, admin, stop)
         reporting = asyncio.create_task(worker.report_closed(stop))
-        fetching = asyncio.create_task(keep_fetched(path, stop)) if config.processes == "one" else None
         files = partial(watched_files, path, last_good=config)
         await watch(lambda: files(worker.snapshot.policies), lambda: _swap_all(worker, swap_vault), reload, stop, seen=seen)
         await listener.stop()
         await worker.server.shutdown(DRAIN)
         await reporting
-        if fetching is not None:
-            await fetching
+        await operators
         await worker.gateway.drained()
         worker.upstreams.close()
 
 
-def _announce(config: Config, startup: Startup, sock: socket.socket) -> None:
-    startup.ready()
-    if config.processes == "one":  # there is no supervisor to say it
-        announce(sock, {"one": [os.getpid()]})
+def _sockets(config: Config, startup: Startup) -> tuple[socket.socket, socket.socket | None]:
+    """The public one; and, where there is no supervisor that holds it, the operators'. Both, or OSError with the one that is taken."""
+    sock = socket.socket(fileno=startup.listen_fd) if startup.listen_fd >= 0 else bind(config)
+    sock.setblocking(False)
+    try:
+        return sock, listen_on(config.admin) if config.admin and config.processes == "one" else None
+    except OSError:
+        sock.close()
+        raise
+
+
+def _operators(config: Config, path: Path, sock: socket.socket, admin: socket.socket | None, stop: asyncio.Event) -> Awaitable[None]:
+    """With ``processes: one`` there is no supervisor: so this worker says that it serves, and does the operators' process's work."""
+    if config.processes == "separate":
+        return asyncio.sleep(0)
+    announce(sock, {"one": [os.getpid()]}, admin)
+    return asyncio.create_task(beside(config, path, admin, stop))
 
 
 def _allow_many_files() -> None:

@@ -19,7 +19,7 @@ from gateway.errors import ConfigurationError
 from gateway.runtime.startup import Startup, by_hand
 from gateway.runtime.watch import digest, watch
 
-ROLES = ("supervisor", "cipher", "vault", "proxy")
+ROLES = ("supervisor", "cipher", "vault", "proxy", "admin")
 
 
 @pytest.fixture(scope="module")
@@ -45,31 +45,33 @@ def read(pid, name):
     return Path(f"/proc/{pid}/{name}").read_bytes()
 
 
-def public_socket(gateway):
-    port = f":{int(gateway.url.rpartition(':')[2]):04X}"
+def listening_socket(url):
+    port = f":{int(url.rpartition(':')[2]):04X}"
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return next(f"socket:[{line[9]}]" for line in lines if line[1].endswith(port) and line[3] == "0A")
 
 
-def test_vault_and_cipher_do_not_hold_the_public_socket(gateway):
-    holders = {role for role in ROLES for pid in gateway.pids[role] if public_socket(gateway) in descriptors(pid)}
-    assert holders == {"supervisor", "proxy"}
+@pytest.mark.parametrize(("which", "role"), [("url", "proxy"), ("admin_url", "admin")])
+def test_a_listening_socket_is_held_by_those_who_accept_on_it(gateway, which, role):
+    sock = listening_socket(getattr(gateway, which))
+    holders = {holder for holder in ROLES for pid in gateway.pids[holder] if sock in descriptors(pid)}
+    assert holders == {"supervisor", role}
 
 
-def test_no_two_processes_share_a_descriptor_but_the_public_socket_and_the_log(gateway):
+def test_no_two_processes_share_a_descriptor_but_the_listening_sockets_and_the_log(gateway):
     """A start-up socket or a link's end that was inherited by the wrong one would hand over its secret."""
     pids = [pid for role in ROLES for pid in gateway.pids[role]]
     for pid in pids:
         for other in pids:
             if pid != other:
                 shared = {name for name in descriptors(pid) & descriptors(other) if name.startswith(("socket:", "pipe:"))}
-                assert shared <= {public_socket(gateway)}
+                assert shared <= {listening_socket(gateway.url), listening_socket(gateway.admin_url)}
 
 
 def test_each_process_has_only_its_own_files_open(gateway):
     state = f"{gateway.config.state}/"
     opened = {role: {name for pid in gateway.pids[role] for name in descriptors(pid) if name.startswith(state)} for role in ROLES}
-    assert opened["proxy"] == opened["cipher"] == opened["supervisor"] == set()
+    assert opened["proxy"] == opened["cipher"] == opened["supervisor"] == opened["admin"] == set()
     assert {name.removeprefix(state).partition("/")[0] for name in opened["vault"]} == {"audit", "customers"}
 
 
@@ -84,7 +86,7 @@ def test_no_secret_stands_in_arguments_or_environment(gateway, where):
 
 
 def test_no_child_is_told_where_the_service_manager_put_the_passphrase(gateway):
-    for role in ("cipher", "vault", "proxy"):
+    for role in ("cipher", "vault", "proxy", "admin"):
         for pid in gateway.pids[role]:
             assert b"CREDENTIALS_DIRECTORY" not in read(pid, "environ")
 

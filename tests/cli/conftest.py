@@ -50,6 +50,8 @@ def made(tmp_path_factory) -> Folder:
     """Made once, because Argon2 is meant to be slow; copied for each test."""
     path = tmp_path_factory.mktemp("made") / "gateway"
     setup.init(path, ["gateway.example", "127.0.0.1"], PASSPHRASE)
+    # Tests run beside each other, and all of them may serve.
+    (path / "config.yaml").write_text((path / "config.yaml").read_text().replace("127.0.0.1:9443", "127.0.0.1:0"))
     # The same kind of file, at a cost that a hundred commands can pay; the real cost is paid in tests/e2e.
     (path / "certs" / "operator.key").unlink()
     FileOperatorKey.create(path / "certs" / "operator.key", PASSPHRASE, CHEAP)

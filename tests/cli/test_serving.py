@@ -161,7 +161,7 @@ def test_ready_is_one_line_and_sigterm_ends_it(ready_to_serve, processes):
     try:
         ready = json.loads(process.stdout.readline())
         assert ready["event"] == "ready"
-        assert set(ready["pids"]) == ({"supervisor", "cipher", "vault", "proxy"} if processes == "separate" else {"one"})
+        assert set(ready["pids"]) == ({"supervisor", "cipher", "vault", "proxy", "admin"} if processes == "separate" else {"one"})
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=60)
     finally:

@@ -12,6 +12,7 @@ import pytest
 from gateway.demo.story import ORDERS, OURS
 
 KILLS = 50
+ROLES = ("proxy", "vault", "cipher", "admin")
 MAX = ORDERS[0]
 
 
@@ -72,12 +73,25 @@ def test_a_killed_process_is_a_503_and_comes_back(own_gateway, role):
     assert len(stored(own_gateway)) == before + 1
 
 
+def test_customers_do_not_notice_that_the_operators_process_is_gone(own_gateway):
+    (pid,) = pids_of(own_gateway, "admin")
+    os.kill(pid, signal.SIGSTOP)
+    maria = own_gateway.client(OURS, "maria")
+    assert maria.send("GET", "/orders").status == 200
+    kill(own_gateway, "admin")
+    assert maria.send("GET", "/orders").status == 200
+    end = time.monotonic() + 30
+    while not set(pids_of(own_gateway, "admin")) - {pid}:
+        assert time.monotonic() < end, "it was not started again"
+        time.sleep(0.05)
+
+
 def test_a_killed_supervisor_takes_its_children_along(own_gateway):
-    children = [pid for role in ("proxy", "vault", "cipher") for pid in pids_of(own_gateway, role)]
-    assert len(children) == 3
+    children = [pid for role in ROLES for pid in pids_of(own_gateway, role)]
+    assert len(children) == 4
     os.kill(own_gateway.pids["supervisor"][0], signal.SIGKILL)
     end = time.monotonic() + 20
-    while any(pids_of(own_gateway, role) for role in ("proxy", "vault", "cipher")):
+    while any(pids_of(own_gateway, role) for role in ROLES):
         assert time.monotonic() < end, "children outlived their supervisor"
         time.sleep(0.05)
     with pytest.raises(OSError, match=r".*"):

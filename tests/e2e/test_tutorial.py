@@ -36,8 +36,8 @@ def ran(tmp_path, neighbour):
     script = "".join(f"printf '\\n--- {number}\\n'\n{block}" for number, block in enumerate(blocks))
     for usual, free in zip(("8443", "8080"), free_ports(2), strict=True):
         script = script.replace(f":{usual}", f":{free}")
-    # `init` writes the usual port, and `sed` looks for it.
-    script = re.sub(r"s/0\.0\.0\.0:[0-9]+/", "s/0.0.0.0:8443/", script)
+    # `init` writes the usual ports, and `sed` looks for the public one.
+    script = re.sub(r"'s/0\.0\.0\.0:[0-9]+/", "'s/127.0.0.1:9443/127.0.0.1:0/;s/0.0.0.0:8443/", script)
     environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
     opening = "set -e\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n"
     ended = subprocess.run(["bash", "-c", opening + script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=180)

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from gateway.config import load_config
-from gateway.runtime import supervisor
+from gateway.runtime import roster, supervisor
 from gateway.runtime.supervisor import Supervisor, bind
 from tests.cli.conftest import PASSPHRASE
 
@@ -100,10 +100,10 @@ async def test_real_processes_restart_after_sigkill_and_end_in_order(started, mi
     lines = []
     ready = json.loads(await until(lambda: lines.append(capfd.readouterr().out) or "".join(lines)))
     (vault,) = ready["pids"]["vault"]
-    everybody = {pid for role in ("cipher", "vault", "proxy") for pid in ready["pids"][role]}
+    everybody = {pid for role in ("cipher", "vault", "proxy", "admin") for pid in ready["pids"][role]}
     assert mine() == everybody
     os.kill(vault, signal.SIGKILL)
-    await until(lambda: len(mine() - {vault}) == 3)
+    await until(lambda: len(mine() - {vault}) == 4)
     assert everybody - {vault} < mine()
     stop.set()
     assert await asyncio.wait_for(task, 60) == 0
@@ -136,6 +136,56 @@ async def test_sigterm_counts_also_while_it_starts(started, mine, as_child):
     assert await asyncio.wait_for(task, 15) == 0
 
 
+#: Serves as every role but one, which ends by itself.
+ALL_BUT_ADMIN = "import sys\nif 'admin' in sys.argv:\n    raise SystemExit(1)\n" + SERVES
+
+
+async def test_operators_process_that_cannot_start_keeps_no_customer_out(started, mine, as_child, monkeypatch, capfd, caplog):
+    monkeypatch.setattr(supervisor, "BACKOFF", (0.01,))
+    as_child(ALL_BUT_ADMIN)
+    task, _, _ = started()
+    lines = []
+    await until(lambda: lines.append(capfd.readouterr().out) or "ready" in "".join(lines))
+    await until(lambda: caplog.text.count("admin ended with 1 and is started again") > 1)
+    assert not task.done()
+    assert len(mine()) >= 3
+
+
+async def test_operators_port_that_is_taken_is_said_before_anything_is_started(config_file, mine):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        config_file.write_text(config_file.read_text().replace("admin: {listen: 127.0.0.1:0}", f"admin: {{listen: {taken}}}"))
+        with pytest.raises(OSError, match="Address already in use") as raised:
+            Supervisor(config_file, load_config(config_file), PASSPHRASE.encode())
+    assert raised.value.filename == taken
+    assert not mine()
+
+
+async def test_without_a_listener_of_its_own_the_operators_process_runs_all_the_same(started, as_child, config_file, mine, capfd):
+    config_file.write_text(config_file.read_text().replace("admin: {listen: 127.0.0.1:0}", ""))
+    as_child(SERVES)
+    started()
+    lines = []
+    ready = json.loads(await until(lambda: lines.append(capfd.readouterr().out) or "".join(lines)))
+    assert ready["admin"] is None
+    assert set(ready["pids"]["admin"]) < mine()
+
+
+async def test_who_runs_is_written_down(started, mine, as_child, config_file):
+    """For the operators' process: how often something was started again, and whether workers serve."""
+    as_child(SERVES)
+    task, stop, _ = started()
+    run_dir = load_config(config_file).run_dir
+    await until(lambda: (now := roster.read(run_dir)) and len(now.processes) == 4 and all(p.serving for p in now.processes))
+    (vault,) = [process.pid for process in roster.read(run_dir).processes if process.role == "vault"]
+    os.kill(vault, signal.SIGKILL)
+    await until(lambda: ("vault", True, 1) in {(p.role, p.serving, p.restarts) for p in roster.read(run_dir).processes})
+    assert {process.pid for process in roster.read(run_dir, os.getpid()).processes} == mine()
+    stop.set()
+    await asyncio.wait_for(task, 60)
+    assert roster.read(run_dir) is None
+
+
 async def test_it_does_not_wait_for_the_next_start_when_it_ends(started, as_child, monkeypatch, caplog):
     monkeypatch.setattr(supervisor, "BACKOFF", (1000.0,))
     as_child(DIES_ONCE_READY)
@@ -153,14 +203,14 @@ async def test_a_spawn_that_the_system_refuses_is_tried_again(started, mine, as_
     started()
     await until(lambda: "cipher cannot be started: No such file" in caplog.text)
     monkeypatch.setattr(supervisor.sys, "executable", good)
-    assert len(await until(lambda: len(mine()) == 3 and mine())) == 3
+    assert len(await until(lambda: len(mine()) == 4 and mine())) == 4
 
 
 async def test_who_does_not_listen_is_killed(started, mine, as_child, monkeypatch):
     monkeypatch.setattr(supervisor, "DRAIN", 0.2)
     as_child(DEAF)
     task, stop, _ = started()
-    await until(lambda: len(mine()) == 3)
+    await until(lambda: len(mine()) == 4)
     stop.set()
     assert await asyncio.wait_for(task, 30) == 0
 
@@ -170,9 +220,9 @@ async def test_sighup_is_passed_on(started, mine, as_child, tmp_path):
     note = f"import signal\nsignal.signal(signal.SIGHUP, lambda *_: open({str(seen)!r}, 'a').write('1'))\n"
     as_child(note + READY + "import time\nwhile True:\n    time.sleep(1000)")
     _, _, reload = started()
-    await until(lambda: len(mine()) == 3)
+    await until(lambda: len(mine()) == 4)
     reload.set()
-    await until(lambda: seen.exists() and len(seen.read_text()) == 3)
+    await until(lambda: seen.exists() and len(seen.read_text()) == 4)
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:0", '"[::1]:0"'])
