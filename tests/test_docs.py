@@ -13,6 +13,7 @@ import click
 import pytest
 
 from gateway.cli import cli
+from gateway.metrics import METRICS
 from gateway.problems import PROBLEMS, REASONS, problem_of
 
 ROOT = Path(__file__).parent.parent
@@ -22,7 +23,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(file for top in ("docs", "certs", "ben
 def rows(document: str) -> dict[str, list[str]]:
     """First cell of every table row, without its backticks → the other cells; of a problem and a reason of one name, the reason."""
     lines = [line for line in (ROOT / document).read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))] for line in lines]
     return {first.strip("`"): others for first, *others in cells}
 
 
@@ -78,3 +79,17 @@ def test_links_lead_somewhere(document: Path) -> None:
         target = (document.parent / path).resolve() if path else document
         assert target.exists(), f"{document.name}: {link}"
         assert not anchor or anchor in anchors(target), f"{document.name}: {link}"
+
+
+METRIC_ROWS = rows("docs/metrics.md")
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_is_described_and_has_its_alarm(name: str) -> None:
+    labels, meaning, alarm = METRIC_ROWS[name]
+    assert labels == ", ".join(METRICS[name].labels)
+    assert meaning and alarm
+
+
+def test_no_metric_is_described_that_does_not_exist() -> None:
+    assert set(METRIC_ROWS) == set(METRICS)

@@ -11,6 +11,7 @@ import secrets
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.backends.openssl.backend import backend
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
@@ -140,3 +141,8 @@ def wipe(*buffers: bytearray) -> None:
     """Overwrite, in place. What CPython copied before cannot be reached from here; see ``hardening.py``."""
     for buffer in buffers:
         buffer[:] = bytes(len(buffer))
+
+
+def openssl_version() -> str:
+    """Of the OpenSSL that these primitives come from. The interpreter's, which does TLS, is another one (C-12)."""
+    return backend.openssl_version_text().split()[1]

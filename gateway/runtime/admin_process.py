@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from ipaddress import ip_address
@@ -19,14 +20,19 @@ from pathlib import Path
 
 from gateway.admin.access import own_hosts
 from gateway.admin.app import Operators, Ready, Sources
+from gateway.admin.readings import Known, Readings
 from gateway.admin.token import ensure_token
+from gateway.ca.crl import DER_FILE
+from gateway.ca.trust import sources_of
 from gateway.config import Config, load_config
 from gateway.errors import ConfigurationError
+from gateway.metrics import exposition
 from gateway.policy.model import PolicySet
 from gateway.proxy.listener import Limits, Listener
 from gateway.proxy.server import GatewayServer
 from gateway.proxy.tls import server_context
-from gateway.runtime import readiness
+from gateway.runtime import readiness, roster
+from gateway.runtime.crl_fetching import keep_fetched
 from gateway.runtime.snapshot import build_snapshot, watched_files
 from gateway.runtime.startup import Startup
 from gateway.runtime.supervisor import listen_on
@@ -35,7 +41,6 @@ from gateway.wire import place_of
 
 #: Scrapers and operators; a program of the machine that opens more shall not take this process's descriptors.
 LIMITS = Limits(connections=64, per_address=64)
-CRL_FILE = "crl.der"
 DRAIN = 2.0  # seconds for answers that are under way at the end
 AGAIN = 5.0  # seconds until what failed inside a worker is tried again
 
@@ -45,12 +50,17 @@ _log = logging.getLogger("gateway.admin")
 class AdminRole:
     """What the operators' process knows: the policies that load, or the last that did, and a TLS context of its own."""
 
-    def __init__(self, config: Config, path: Path, ready: Callable[[], Awaitable[Ready]]) -> None:
-        """Raises ConfigurationError when there is no certificate to serve with: nothing is served in the clear."""
-        self._path = path
+    def __init__(self, config: Config, path: Path, ready: Callable[[], Awaitable[Ready]], supervisor: int = 0) -> None:
+        """``supervisor``: whose word about the other processes counts; 0 where there is none.
+
+        Raises ConfigurationError when there is no certificate to serve with: nothing is served in the clear."""
+        self.path = path
         self._config = config
+        self._supervisor = supervisor
         self._tls = operators_context(config)
         self.policies: PolicySet | None = None
+        self._failed, self._failures = False, 0
+        self._readings, self._reading = Readings(), asyncio.Lock()
         self.operators = Operators(Sources(self._hosts, config.admin_token, self._crl_of, ready, self._metrics))
         self.server = GatewayServer(self.operators.handle, on_malformed=lambda reason, _: self.operators.count(reason))
 
@@ -60,15 +70,21 @@ class AdminRole:
 
     def swap(self) -> str:
         """Build everything that a worker builds, so that a mistake is seen here too, and keep what this process needs of it."""
-        config = load_config(self._path)
-        snapshot = build_snapshot(config)
-        self._tls, self._config, self.policies = operators_context(config), config, snapshot.policies
+        try:
+            config = load_config(self.path)
+            snapshot = build_snapshot(config, running=True)
+            tls = operators_context(config)
+        except Exception:  # counted whatever it is; who called says what it was
+            self._failed = True
+            self._failures += 1
+            raise
+        self._tls, self._config, self.policies, self._failed = tls, config, snapshot.policies, False
         return snapshot.policies.revision
 
     def files(self) -> Iterable[Path]:
         if self.policies is None:
-            return [self._path, self._config.certificate, self._config.private_key, *self._config.policies.rglob("*.yaml")]
-        return watched_files(self._path, self.policies, last_good=self._config)
+            return [self.path, self._config.certificate, self._config.private_key, *self._config.policies.rglob("*.yaml")]
+        return watched_files(self.path, self.policies, last_good=self._config)
 
     def listener(self, sock: socket.socket) -> Listener:
         return Listener(
@@ -86,10 +102,26 @@ class AdminRole:
         return own_hosts(address, self._config.hostnames)
 
     def _crl_of(self, customer: str) -> Path:
-        return self._config.authority_dir(customer) / CRL_FILE
+        return self._config.authority_dir(customer) / DER_FILE
 
     async def _metrics(self) -> bytes:
-        return b""
+        """One reading at a time, in a thread: nobody else's request waits for files."""
+        async with self._reading:
+            known = self._known()
+            return await asyncio.to_thread(lambda: exposition(self._readings.take(known, time.time())))
+
+    def _known(self) -> Known:
+        found = roster.read(self._config.run_dir, self._supervisor)
+        return Known(
+            state=self._config.state,
+            certificate=self._config.certificate,
+            revision=self.policies.revision if self.policies is not None else None,
+            sources=sources_of(self.policies, self._config.authority_dir, self._config.fetched_crl) if self.policies is not None else {},
+            failed=self._failed,
+            failures=self._failures,
+            processes=[(process.role, process.serving, process.restarts) for process in found.processes] if found else [],
+            refused=dict(self.operators.refused),
+        )
 
 
 def operators_context(config: Config) -> ssl.SSLContext:
@@ -104,8 +136,9 @@ async def main(path: Path, startup: Startup, stop: asyncio.Event, reload: asynci
     """Serve operators until ``stop``."""
     config = load_config(path)
     sock = _inherited(startup) or (listen_on(config.admin) if config.admin else None)
-    ready = partial(readiness.of_processes, config, os.getppid())
-    await _serve(AdminRole(config, path, ready), sock, stop, reload, startup.ready)
+    supervisor = os.getppid()
+    role = AdminRole(config, path, partial(readiness.of_processes, config, supervisor), supervisor)
+    await _serve(role, sock, stop, reload, startup.ready)
 
 
 async def beside(config: Config, path: Path, sock: socket.socket | None, stop: asyncio.Event) -> None:
@@ -127,6 +160,7 @@ async def _serve(
     seen = await asyncio.to_thread(lambda: digest(role.files()))
     _first_build(role)
     listener = role.listener(sock) if sock is not None else None
+    fetching = asyncio.create_task(keep_fetched(role.path, stop))
     try:
         if listener is not None:
             _ensure_token(role)
@@ -134,6 +168,9 @@ async def _serve(
         ready()
         await watch(role.files, role.swap, reload, stop, seen=seen)
     finally:
+        if not stop.is_set():
+            fetching.cancel()
+        await asyncio.wait([fetching])
         if listener is not None:
             await listener.stop()
         await role.server.shutdown(DRAIN)

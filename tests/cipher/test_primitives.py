@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from hypothesis import given
@@ -123,3 +125,7 @@ def test_comparison() -> None:
 
 def flipped(text: bytes, position: int) -> bytes:
     return text[:position] + bytes([text[position] ^ 1]) + text[position + 1 :]
+
+
+def test_c12_the_openssl_of_these_primitives_is_named() -> None:
+    assert re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+[a-z]*", primitives.openssl_version())

@@ -131,6 +131,23 @@ async def test_it_starts_while_somebody_mends_a_policy(start, folder, caplog):
     assert (await running.get("/healthz")).startswith("HTTP/1.1 200 ")
 
 
+async def test_metrics_tell_of_certificates_policies_and_failed_reloads(start, folder):
+    running = await start().up()
+    bearer = f"Authorization: Bearer {folder.config.admin_token.read_text().strip()}"
+    text = await running.get("/metrics", bearer)
+    assert "\ngateway_customers 1.0\n" in text
+    assert f'gateway_certificates_expiring{{customer="{CUSTOMER}"}} 0.0' in text
+    assert "\ngateway_reload_failed 0.0\n" in text
+    folder.policy().write_text("customer: 1\n")
+    running.reload.set()
+
+    async def noticed():
+        return "\ngateway_reload_failed 1.0\n" in await running.get("/metrics", bearer)
+
+    assert await running.until(noticed)
+    assert "\ngateway_customers 1.0\n" in await running.get("/metrics", bearer)  # the last good ones
+
+
 async def test_a_revocation_list_of_ours_is_published(start, folder):
     running = await start().up()
     assert (await running.get(f"/crl/{CUSTOMER}.crl")).startswith("HTTP/1.1 404 ")
