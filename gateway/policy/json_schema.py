@@ -144,6 +144,7 @@ class UpstreamEntry(_File):
     url: Annotated[str, Meta(pattern="^https?://", description="http:// only on this machine")]
     ca: str | msgspec.UnsetType = msgspec.UNSET
     authorization: Annotated[str, Meta(pattern="^(forward|drop|file:.+)$")] = "drop"
+    client_cert: Annotated[bool, Meta(description="the application is told the client's certificate: Client-Cert, RFC 9440")] = False
     shared: Annotated[bool, Meta(description="another customer has the same one, and says so too")] = False
 
 

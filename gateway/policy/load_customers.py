@@ -20,7 +20,7 @@ USER = re.compile(r"[^\s:\x00-\x1f\x7f]{1,64}")
 REQUIRED = ("customer", "api", "upstream", "networks", "certificates", "users")
 OPTIONAL = ("key",)
 UPSTREAM_REQUIRED = ("url",)
-UPSTREAM_OPTIONAL = ("ca", "authorization", "shared")
+UPSTREAM_OPTIONAL = ("ca", "authorization", "client_cert", "shared")
 KEY = ("held_by", "idle", "longest")
 _BASE_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]*[A-Za-z0-9_~-])*", re.ASCII)
 
@@ -60,6 +60,7 @@ def _upstream(node: Node, folder: Path) -> Upstream:
         base_path=parts[3],
         ca=fields["ca"].path(folder) if "ca" in fields else None,
         authorization=_authorization(fields.get("authorization"), folder),
+        client_cert="client_cert" in fields and fields["client_cert"].boolean(),
     )
 
 

@@ -75,6 +75,7 @@ class Upstream:
     base_path: str  # without trailing slash; "" when none
     ca: Path | None
     authorization: Literal["forward", "drop"] | Path  # Path: a file that holds the header's value
+    client_cert: bool = False  # is told the client's certificate (RFC 9440)
 
 
 @dataclass(frozen=True, slots=True)

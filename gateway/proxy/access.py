@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.ca.trust import Trust
 from gateway.errors import Refused
@@ -33,6 +33,7 @@ class Client:
     customer: str
     address: str
     certificate: str  # SHA-256 of the leaf, hex
+    leaf: bytes = field(default=b"", repr=False)  # DER, for upstreams that ask for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def identify(snapshot: Snapshot, peer: Peer, now: float, learn: Callable[[str, s
         raise Refused("certificate-unknown")
     if not snapshot.policies.networks.customer_has(identity.customer, peer.address):
         raise Refused("network-foreign")
-    return Client(identity.customer, peer.address, identity.fingerprint)
+    return Client(identity.customer, peer.address, identity.fingerprint, peer.leaf)
 
 
 def check_host(snapshot: Snapshot, host: str, server_name: str | None) -> None:

@@ -275,6 +275,7 @@ def _public(request: BaseRequest, client: Client, trail: Trail, decision: Decisi
         customer=client.customer,
         user=trail.user,
         role=decision.role.name,
+        leaf=client.leaf,
     )
 
 

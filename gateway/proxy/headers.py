@@ -9,11 +9,13 @@ decides something. Names are compared
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import quote
 
+from gateway.errors import Refused
 from gateway.policy.model import Route, Upstream
 from gateway.proxy.authorization import basic_credentials, from_file
 from gateway.proxy.location import public_links, public_location
@@ -26,11 +28,20 @@ RawHeaders = Sequence[tuple[bytes, bytes]]
 _HOP = frozenset(b"connection keepalive te trailer trailers transferencoding upgrade http2settings contentlength expect host".split())
 # Who sent this, for whom, to where, and by which method: said by us or by nobody (T-I3). Beginnings of squeezed names.
 _IDENTITY = re.compile(
-    rb"(xforward|forwarded|xreal|trueclient|cfconnecting|cfip|cfpseudo|xorigina|xorigip|xrewrite|clientcert|clientip|gateway|xrequestid"
+    rb"(xforward|forwarded|xreal|trueclient|cfconnecting|cfip|cfpseudo|cfclient|cfcert|cfaccess|cfvisitor|cloudfront|xorigina|xorigip|xrewrite"
+    rb"|clientcert|clientip|gateway|xrequestid"
     rb"|xclient|xclustercl|xremote|remote|xssl|sslclient|xtls|xenvoy|fastlyclient|xazure|xappengine|xhost|xmethodover|xhttpmethod"
     rb"|xproxy|proxy|wlproxy|xprovider|xaccel|xsendfile|xarr|xscheme|xurlscheme|frontendhttps|xscriptname|scriptname|pathinfo|flyclient"
-    rb"|akamai|xakamai|incapclient|doconnecting|xauthrequest|xauthenticated|xwebauth|xgoogauthenticated|xamznoidc|xmsclient)"
+    rb"|akamai|xakamai|incapclient|doconnecting|xauthrequest|xauthenticated|xwebauth"
+    rb"|xgoogauthenticated|xgoogiap|xamznoidc|xamznmtls|xmsclient|xmstoken|xconsumer|xcredential|xpomerium|xvouch|xauthentik)"
 )
+# Judged here under this one name. Another spelling of it would be judged by us as nothing, and by a server behind us as the same (T-I5).
+_JUDGED = {
+    name.replace(b"-", b""): name
+    for name in b"authorization content-type content-encoding content-length origin sec-fetch-site if-match cookie".split()
+}
+#: DER bytes of a certificate that fit into a header as most servers take it: 8 kB, with base64 and the name (RFC 9440 section 3.1).
+LONGEST_CLIENT_CERT = 6000
 # Addresses of pages: they hold what was searched for, in every request that the page makes (B-15). Only the site goes on.
 _REFERENCES = frozenset(b"referer referrer xreferer xreferrer hxcurrenturl pingfrom pingto contentlocation".split())
 _SITE = re.compile(rb"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?(?=[/?#]|\Z)", re.IGNORECASE)
@@ -54,7 +65,7 @@ _OF_REWRITTEN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Public:
-    """What the upstream is told about the other side of this exchange. ``host``: the Host header, checked already."""
+    """What the upstream is told about the other side of this exchange. ``host``: the Host header, checked already. ``leaf``: DER."""
 
     address: str
     host: str
@@ -62,6 +73,7 @@ class Public:
     customer: str
     user: str
     role: str
+    leaf: bytes = field(default=b"", repr=False)
 
 
 def outbound(raw_headers: RawHeaders, *, public: Public, route: Route, upstream: Upstream) -> list[tuple[bytes, bytes]]:
@@ -72,7 +84,7 @@ def outbound(raw_headers: RawHeaders, *, public: Public, route: Route, upstream:
     kept = [(b"Host", _host(upstream))]
     for name, value in raw_headers:
         squeezed = _squeezed(name)
-        if b"_" in name or squeezed in _HOP or squeezed in named or _is_identity(squeezed):
+        if squeezed in named or _is_never_sent(name):
             continue
         if squeezed == b"authorization" and upstream.authorization != "forward":
             continue
@@ -89,6 +101,8 @@ def outbound(raw_headers: RawHeaders, *, public: Public, route: Route, upstream:
     if upstream.authorization not in ("forward", "drop"):
         assert not isinstance(upstream.authorization, str)
         kept.append((b"Authorization", from_file(upstream.authorization)))
+    if upstream.client_cert:
+        kept.append((b"Client-Cert", _client_cert(public.leaf)))
     return kept + _own(public)
 
 
@@ -105,6 +119,13 @@ def _own(public: Public) -> list[tuple[bytes, bytes]]:
         "Gateway-Role": _in_ascii(public.role),
     }
     return [(name.encode(), value.encode("ascii")) for name, value in own.items()]
+
+
+def _client_cert(leaf: bytes) -> bytes:
+    """A byte sequence of RFC 8941, as RFC 9440 section 2.2 wants it. Without it nothing goes where it is asked for: fails closed."""
+    if not 0 < len(leaf) <= LONGEST_CLIENT_CERT:
+        raise Refused("certificate-unsuitable")
+    return b":" + b64encode(leaf) + b":"
 
 
 def _in_ascii(name: str) -> str:
@@ -182,5 +203,8 @@ def _squeezed(name: bytes) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def _is_identity(squeezed: bytes) -> bool:
-    return _IDENTITY.match(squeezed) is not None
+def _is_never_sent(name: bytes) -> bool:
+    """A client's header that is ours to say, the connection's business, or only another spelling of one that was judged."""
+    squeezed = _squeezed(name)
+    identity = _IDENTITY.match(squeezed) is not None
+    return b"_" in name or squeezed in _HOP or identity or _JUDGED.get(squeezed, name.lower()) != name.lower()

@@ -72,7 +72,13 @@ EVERY_KEY = {
     "customer": {
         "customer": "energie_nord",
         "api": "planning_suite",
-        "upstream": {"url": "https://suite.internal/nord", "ca": "suite.pem", "authorization": "drop", "shared": False},
+        "upstream": {
+            "url": "https://suite.internal/nord",
+            "ca": "suite.pem",
+            "authorization": "drop",
+            "client_cert": True,
+            "shared": False,
+        },
         "networks": ["198.51.100.0/25"],
         "certificates": {"file": "ca.pem", "crl": "ca.crl", "without_crl": "refuse", "only": [{"dns": "import.example"}]},
         "key": {"held_by": "customer", "idle": "15m", "longest": "12h"},

@@ -43,6 +43,12 @@ def test_the_least_file_and_its_defaults(folder: Any) -> None:
     )
 
 
+@pytest.mark.parametrize(("written", "told"), [("", False), (", client_cert: false", False), (", client_cert: true", True)])
+def test_an_upstream_is_told_the_certificate_only_on_request(folder: Any, written: str, told: bool) -> None:
+    loaded = folder.load({FILE: text(upstream=f'{{url: "https://suite.internal"{written}}}')})
+    assert loaded.customers["energie_nord"].upstream.client_cert is told
+
+
 URLS = [
     ("https://suite.internal/nord", ("https", "suite.internal", 443, "/nord")),
     ("https://suite.internal", ("https", "suite.internal", 443, "")),
@@ -157,6 +163,7 @@ BROKEN = [
     ("upstream", '{url: "https://suite.internal", ca: ""}', "expected a path"),
     ("upstream", '{url: "http://localhost:8000", ca: ca.pem}', "an authority has no meaning for http://"),
     ("upstream", '{url: "https://suite.internal", shared: yes}', "expected true or false"),
+    ("upstream", '{url: "https://suite.internal", client_cert: always}', "expected true or false"),
     ("upstream", '{url: "https://suite.internal", authorization: keep}', "expected forward, drop or file:PATH"),
     ("upstream", '{url: "https://suite.internal", authorization: "file:absent"}', "there is no such file"),
     ("upstream", '{url: "https://suite.internal", authorization: "file:"}', "there is no such file"),

@@ -52,7 +52,7 @@ def test_one_lock_with_two_bolts(snapshot, leaf, address, verdict, learnt):
     peer = Peer(address, leaf, "gateway.example")
     if verdict in (OURS, OTHER):
         client = identify(snapshot, peer, 200.0, lambda *told: seen.append(told))
-        assert client == Client(verdict, address, f"sha256 of {leaf.decode()}")
+        assert client == Client(verdict, address, f"sha256 of {leaf.decode()}", leaf)
     else:
         with pytest.raises(Refused, match=verdict):
             identify(snapshot, peer, 200.0, lambda *told: seen.append(told))

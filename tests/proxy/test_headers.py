@@ -91,6 +91,7 @@ FORGED = b"""
     X-Forwarded-Client-Cert X-Forwarded Forwarded Forwarded-For X-Real-IP True-Client-IP CF-Connecting-IP X-Original-URL
     X-Original-Host X-Rewrite-URL Client-Cert Client-Cert-Chain Client-IP X-Client-IP X-Cluster-Client-IP X-SSL-Client-Cert
     SSL-Client-Verify Remote-User X-Remote-User X-Request-Id X-Host X-HTTP-Method-Override X-HTTP-Method X-Method-Override
+    Cf-Access-Jwt-Assertion Cf-Client-Cert-Der-Base64 X-Amzn-Mtls-Clientcert X-Goog-IAP-JWT-Assertion CloudFront-Viewer-Address
     Proxy-Authorization Proxy Gateway-Customer Gateway-User Gateway-Role Gateway-Anything Host
 """.split()
 SPELLINGS = {
@@ -177,6 +178,33 @@ def test_ta3_authorization_only_by_decision(tmp_path):
         return [value for name, value in out(shown, authorization=decision) if name.lower() == b"authorization"]
 
     assert (seen("drop"), seen("forward"), seen(file)) == ([], [shown[1]], [b"Bearer suite"])
+
+
+JUDGED = [b"Authorization", b"Content-Type", b"Content-Encoding", b"Origin", b"Sec-Fetch-Site", b"If-Match", b"Cookie"]
+OTHER_SPELLINGS = [lambda name: name + b".", lambda name: name[:3] + b"-" + name[3:], lambda name: name.replace(b"-", b".") + b"'"]
+
+
+@pytest.mark.parametrize(("name", "spelling"), list(itertools.product(JUDGED, range(len(OTHER_SPELLINGS)))))
+def test_ti5_what_we_judge_is_sent_under_the_one_name_that_was_judged(name, spelling):
+    other = OTHER_SPELLINGS[spelling](name)
+    headers = out((name.lower(), b"judged"), (other, b"never judged"), authorization="forward")
+    assert dict(headers) == {**OURS, name.lower(): b"judged"}
+
+
+LEAVES = {b"\x30\x03\x02\x01\x05": b":MAMCAQU=:", b"\x30" * 6000: b":" + b"MDAw" * 2000 + b":", b"": None, b"\x30" * 6001: None}
+
+
+@pytest.mark.parametrize("leaf", LEAVES, ids=len)
+def test_client_cert_is_the_leaf_as_rfc_9440_writes_it_or_nothing_is_sent(leaf):
+    upstream = dataclasses.replace(UPSTREAM, client_cert=True)
+    public = dataclasses.replace(PUBLIC, leaf=leaf)
+    forged = [(b"Client-Cert", b":Zm9yZ2Vk:"), (b"client-cert", b""), (b"Client-Cert-Chain", b":Zm9yZ2Vk:"), (b"Connection", b"client-cert")]
+    if LEAVES[leaf] is None:
+        with pytest.raises(Refused, match="certificate-unsuitable"):
+            outbound(forged, public=public, route=route(), upstream=upstream)
+    else:
+        assert dict(outbound(forged, public=public, route=route(), upstream=upstream)) == {**OURS, b"Client-Cert": LEAVES[leaf]}
+    assert dict(outbound(forged, public=public, route=route(), upstream=UPSTREAM)) == OURS
 
 
 @pytest.mark.parametrize(
