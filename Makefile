@@ -17,11 +17,12 @@ COMPILE     := .venv-test/bin/pip-compile --quiet --generate-hashes --strip-extr
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types layers unit bench lock clean
+.PHONY: help demo test lint types layers unit matrix bench lock clean
 
 help:
 	@echo 'make demo    install, then show the whole gateway at work (about a minute)'
 	@echo 'make test    linters, types, layers and all tests (PYTEST_ARGS="-k name" for some)'
+	@echo 'make matrix  run all attacks and write docs/security-matrix.md'
 	@echo 'make bench   CPU per request against nginx'
 	@echo 'make lock    compile requirements/*.txt from pyproject.toml anew (UPGRADE=--upgrade for the newest)'
 	@echo 'make clean   remove the environments and caches'
@@ -68,6 +69,10 @@ layers: .venv-test/.ready
 unit: .venv-test/.ready
 	@echo "· pytest"
 	@$(TEST_PYTHON) -m pytest -q -n $(WORKERS) --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
+
+# Part of it, after a few tests were changed: pytest tests/attacks/test_x.py --matrix docs/security-matrix.md
+matrix: .venv-test/.ready
+	@$(TEST_PYTHON) -m pytest -q -n $(WORKERS) --maxprocesses 4 --dist loadfile tests/attacks --deselect tests/attacks/test_matrix.py --matrix docs/security-matrix.md
 
 bench: .venv/.ready
 	@.venv/bin/python -m benchmarks $(BENCH_ARGS)

@@ -20,6 +20,17 @@ from rich.console import Console
 
 from gateway.demo.environment import Environment
 from gateway.demo.story import OTHER, OURS
+from tests.attacks.matrix import Recorder
+
+
+def pytest_addoption(parser):
+    parser.addoption("--matrix", metavar="FILE", help="write what is claimed of every trap, and whether it held, to this file")
+
+
+def pytest_configure(config):
+    file = config.getoption("--matrix", default=None)  # no such option where only other folders are run
+    if file is not None:
+        config.pluginmanager.register(Recorder(Path(file)), "matrix")
 
 
 class ScriptedSuite:

@@ -141,6 +141,10 @@ def broken(inside, monkeypatch, where, fault):
     monkeypatch.setattr(target, name, raising(fault)[later])
 
 
+@pytest.mark.trap(
+    "B-01",
+    "Whatever raises before a request is forwarded, nothing of it reaches the upstream, and the client and the log are told nothing.",
+)
 @pytest.mark.parametrize("where", BEFORE)
 async def test_nothing_leaves(inside, client, suite, monkeypatch, caplog, where):
     for fault in FAULTS:
@@ -153,6 +157,7 @@ async def test_nothing_leaves(inside, client, suite, monkeypatch, caplog, where)
         told_nothing(reply, caplog)
 
 
+@pytest.mark.trap("B-01", "Whatever raises after the upstream answered, nothing is revealed.")
 @pytest.mark.parametrize("where", AFTER)
 async def test_nothing_is_revealed(inside, client, suite, answer_of, monkeypatch, caplog, where):
     assert (await client(client.post(ORDER))).status == 200
@@ -172,6 +177,7 @@ def told_nothing(reply, caplog):
     assert "Mustermann" not in caplog.text
 
 
+@pytest.mark.trap("O-02", "No value is revealed whose reveal record could not be written.")
 async def test_o02_no_reveal_without_its_record(inside, client, suite, answer_of, monkeypatch):
     await client(client.post(ORDER))
     suite.answer = answer_of(suite.seen[0].split(b"\r\n\r\n", 1)[1])

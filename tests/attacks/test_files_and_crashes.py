@@ -192,6 +192,7 @@ def test_a_failed_edit_takes_back_nothing_that_somebody_else_wrote(folder, monke
     assert "security team" in folder.policy.read_text()
 
 
+@pytest.mark.trap("T-M2", "A certificate can be revoked while another customer's policy has a mistake.")
 def test_tm2_a_certificate_can_be_revoked_while_another_customers_policy_is_broken(folder):
     folder.add(NEW)
     bundle = setup.issue_certificate(folder.config, folder.operator, CUSTOMER, "import", folder.path / "out")
@@ -288,6 +289,7 @@ def test_a_password_change_that_was_killed_leaves_one_that_works(tmp_path):
         assert len(opened) == 1
 
 
+@pytest.mark.trap("V-13", "A shredding that was killed at any moment can be repeated, and nothing brings the data back.")
 def test_v13_a_shredding_that_was_killed_can_be_repeated_and_nothing_brings_the_data_back(tmp_path):
     for folder in every_kill(tmp_path, lambda folder: setup.shred(folder.config, folder.operator, CUSTOMER)):
         paths = customer_files(folder.config, CUSTOMER)

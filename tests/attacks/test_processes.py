@@ -124,6 +124,7 @@ def test_a_links_secret_that_others_may_know_is_refused(tmp_path, content, mode)
         by_hand(Config, "cipher", b"p")
 
 
+@pytest.mark.trap("Y-03", "A change is noticed that came between reading a file and watching it.")
 async def test_y03_a_change_before_the_watch_begins_is_noticed(tmp_path):
     """A certificate that is revoked while a killed worker starts again was good for that worker until the next change."""
     ledger, stop, reloaded = tmp_path / "ledger", asyncio.Event(), asyncio.Event()
@@ -136,6 +137,7 @@ async def test_y03_a_change_before_the_watch_begins_is_noticed(tmp_path):
     await watching
 
 
+@pytest.mark.trap("Y-03", "A file that cannot be read ends no process and changes nothing.")
 async def test_y03_a_file_that_the_reader_stumbles_over_ends_no_process(tmp_path, caplog):
     tries, stop, asked = [], asyncio.Event(), asyncio.Event()
 

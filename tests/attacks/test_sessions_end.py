@@ -65,6 +65,7 @@ async def test_an_old_password_opens_nothing_and_its_session_ends_with_the_lease
         await reveal()
 
 
+@pytest.mark.trap("V-13", "A shredded customer is closed at once, also after a restore of everything but the tombstone.")
 async def test_v13_a_shredded_customer_is_closed_at_once_although_its_token_was_open(house):
     reveal = await begun(house)
     paths = house.cipher._files_of(OURS)
@@ -85,6 +86,7 @@ async def test_a_slot_whose_user_no_policy_names_lets_nobody_in(house):
         await house.session(GONE)
 
 
+@pytest.mark.trap("T-A5", "No other spelling of a name stands for a user, and none for the recovery code.")
 @pytest.mark.parametrize("user", ["", "recovery", "maria\0", "maria ", "Maria", "mａria", "maria\u200b", "*", "../maria"])
 async def test_ta5_no_other_name_stands_for_a_user_or_for_the_recovery_code(house, user):
     code = keys(house).replace_recovery_code(authorised_by=credentials.password("maria", password("maria")))

@@ -42,6 +42,7 @@ def get(authorization):
     return b"GET /orders HTTP/1.1\r\nHost: localhost\r\n" + authorization + b"\r\n"
 
 
+@pytest.mark.trap("T-A5", "Names that would like to be a query, a second line or another user get a plain 401.")
 @pytest.mark.parametrize("case", NAMES)
 def test_ta5_names(attacker, suite, environment, case):
     password = environment.customers[OTHER].passwords["jens"]
@@ -70,6 +71,7 @@ CREDENTIALS = {
 }
 
 
+@pytest.mark.trap("T-A5", "Credentials that are malformed, listed, or somewhere else get a plain 401.")
 @pytest.mark.parametrize("case", CREDENTIALS)
 def test_ta5_credentials(attacker, suite, case):
     reply = attacker.ask(get(CREDENTIALS[case]))
@@ -78,6 +80,7 @@ def test_ta5_credentials(attacker, suite, case):
     assert suite.seen == []
 
 
+@pytest.mark.trap("T-A6", "No User-Agent and no path of a health check gets past the password.")
 @pytest.mark.parametrize("agent", ["GoogleHC/1.0", "kube-probe/1.30", "ELB-HealthChecker/2.0", "Prometheus/2.0"])
 def test_ta6_no_agent_is_let_past(attacker, suite, agent):
     for path in ("/orders", "/health", "/healthz", "/ping", "/metrics", "/.well-known/x", "/.gateway/health"):
@@ -89,6 +92,8 @@ def test_ta6_no_agent_is_let_past(attacker, suite, agent):
 PLANTED = "Plantagenet"
 
 
+@pytest.mark.trap("T-A7", "A refused request is one line of the audit log, and nothing of what it said is in any log.")
+@pytest.mark.trap("O-01", "Nothing of a refused request stands in any log or file of state.")
 def test_ta7_o01_what_clients_say_stays_out_of_all_logs(attacker, suite, environment, eventually):
     """Each refusal is one line of JSON in the audit log, and nothing of what was said is in it or in any other log."""
     before = len(audited(environment))
@@ -120,6 +125,7 @@ def audited(environment):
     return [json.loads(line) for line in lines if line.startswith(b"{")]
 
 
+@pytest.mark.trap("H-04", "Bytes that are no request are quoted in no answer and no log.")
 def test_h04_bytes_that_are_no_request_leave_no_trace(attacker, environment, eventually):
     for garbage in (PLANTED.encode() * 3 + b"\r\n\r\n", b"GET / HTTP/1.1\r\n" + PLANTED.encode() + b"\r\n\r\n", b"\0" + PLANTED.encode()):
         line = attacker.connect()

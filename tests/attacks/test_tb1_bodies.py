@@ -74,6 +74,8 @@ HIDDEN = {
 }
 
 
+@pytest.mark.trap("T-B1", "A body in which a value could hide from the gateway is refused.")
+@pytest.mark.trap("T-B2", "A body of another shape, encoding or syntax than declared is refused.")
 @pytest.mark.parametrize("case", HIDDEN)
 @pytest.mark.parametrize("first", [b"POST /orders HTTP/1.1", b"PATCH /orders/1 HTTP/1.1"], ids=["POST", "PATCH"])
 def test_tb1_tb2_refused(attacker, suite, case, first):
@@ -98,6 +100,7 @@ TOKENIZED = {
 }
 
 
+@pytest.mark.trap("T-B1", "However a declared value is spelled or placed, it is a token upstream.")
 @pytest.mark.parametrize("case", TOKENIZED)
 @pytest.mark.parametrize("first", [b"POST /orders HTTP/1.1", b"PATCH /orders/1 HTTP/1.1"], ids=["POST", "PATCH"])
 def test_tb1_never_clear_upstream(attacker, suite, case, first):
@@ -116,12 +119,15 @@ TYPES = r"""
 MEDIA = [None, *(f"Content-Type: {each}".encode() for line in TYPES.strip().splitlines() for each in line.strip().split("|"))]
 
 
+@pytest.mark.trap("T-B2", "Every media type but JSON in UTF-8 is refused where a record is declared.")
 @pytest.mark.parametrize("media", MEDIA, ids=repr)
 def test_tb2_media_types(attacker, suite, media):
     assert attacker.ask(attacker.post(household('{"name": "Max Mustermann"}'), media=media)).status == 415
     assert suite.seen == []
 
 
+@pytest.mark.trap("T-B2", "Every content coding is refused where a record is declared.")
+@pytest.mark.trap("T-D1", "Nothing that a client sends is ever inflated.")
 @pytest.mark.parametrize(
     "coding", [b"gzip", b"br", b"zstd", b"deflate", b"gzip, gzip", b"identity, gzip", b"x-unknown", b"identity,identity", b"*"]
 )
@@ -130,6 +136,7 @@ def test_tb2_td1_codings(attacker, suite, coding):
     assert suite.seen == []
 
 
+@pytest.mark.trap("B-01", "A body beyond the limit is refused, and nothing of it forwarded.")
 @pytest.mark.parametrize("length", [1 << 20, 1 << 40])
 def test_b01_a_body_beyond_the_limit(attacker, suite, length):
     line = attacker.connect()
@@ -138,6 +145,7 @@ def test_b01_a_body_beyond_the_limit(attacker, suite, length):
     assert suite.seen == []
 
 
+@pytest.mark.trap("T-D3", "A body in chunks of one byte is read as one, and tokenized.")
 def test_td3_a_megabyte_in_small_chunks(attacker, suite):
     line = attacker.connect()
     body = b'{"notes": ["' + b"y" * 30_000 + b'"]}'

@@ -47,6 +47,7 @@ async def serving(handler, **settings):
     await server.shutdown(0.0)
 
 
+@pytest.mark.trap("T-D6", "A client that takes nothing of its answer is cut.")
 @pytest.mark.both_loops
 @pytest.mark.parametrize("handler", [whole, streamed])
 async def test_td6_whoever_reads_nothing_is_cut(handler):
@@ -71,6 +72,7 @@ async def test_whoever_reads_slowly_is_served(monkeypatch):
         assert told == []
 
 
+@pytest.mark.trap("T-D2", "Requests that are pipelined behind a slow one are left in the socket.")
 async def test_td2_requests_behind_a_slow_one_wait_outside():
     """What is pipelined behind a request that takes its time is left in the socket, not parsed into memory."""
     free = asyncio.Event()

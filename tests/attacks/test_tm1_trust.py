@@ -43,6 +43,7 @@ def test_tm1_c01_a_session_of_one_customer_opens_nothing_of_another(attacker, su
     assert status(attacker, again, stranger) in (401, 429)  # the certificate of one, the password of the other
 
 
+@pytest.mark.trap("T-M1", "Without a certificate every request of a connection is refused.")
 @pytest.mark.parametrize("version", VERSIONS)
 def test_no_certificate_stays_out_also_on_a_connection_that_lives(attacker, suite, version):
     line = attacker.connect(context=attacker.context(certificate=False, version=version))
@@ -59,6 +60,7 @@ def test_old_versions(attacker, version):
         attacker.connect(context=context)
 
 
+@pytest.mark.trap("T-D8", "HTTP/2 is never agreed on, and its preface is refused.")
 def test_td8_no_other_protocol_is_agreed_on(attacker):
     context = attacker.context()
     context.set_alpn_protocols(["h2", "http/1.1"])
@@ -127,6 +129,7 @@ def second_certificate(environment, tmp_path):
     return bundle, lambda: record_revocation(ledger, f"{serial:x}")
 
 
+@pytest.mark.trap("T-M2", "A revoked certificate is out within seconds, also on a connection that lives, and while files have mistakes.")
 @pytest.mark.parametrize("edited", ["", "policies/planning_suite.yaml", "config.yaml"])
 def test_tm2_a_revoked_certificate_is_out_also_on_a_connection_that_lives(
     attacker, suite, environment, edited, eventually, second_certificate

@@ -34,6 +34,7 @@ HOSTS = {
 }
 
 
+@pytest.mark.trap("T-M5", "A Host that is not ours is 421, one that can be read in two ways is 400, in every spelling.")
 @pytest.mark.parametrize("host", HOSTS, ids=repr)
 def test_hosts(attacker, suite, host):
     line = attacker.connect()
@@ -42,12 +43,14 @@ def test_hosts(attacker, suite, host):
     assert len(suite.seen) == (HOSTS[host] == 200)
 
 
+@pytest.mark.trap("T-M5", "Two Hosts are 400, also when they are the same.")
 @pytest.mark.parametrize("extra", [b"Host: localhost", b"Host: evil.example", b"host: localhost", b"HOST:"])
 def test_two_hosts(attacker, suite, extra):
     assert attacker.ask(attacker.head(b"GET /orders HTTP/1.1", extra)).status == 400
     assert suite.seen == []
 
 
+@pytest.mark.trap("H-03", "Without a Host a request is 400, also in HTTP/1.0.")
 @pytest.mark.parametrize("version", [b"HTTP/1.0", b"HTTP/1.1"])
 def test_h03_no_host(attacker, suite, version):
     assert attacker.ask(attacker.head(b"GET /orders " + version, host=None)).status == 400
@@ -68,6 +71,7 @@ NAMES = {
 }
 
 
+@pytest.mark.trap("T-M5", "A server name that is not the Host's is 421.")
 @pytest.mark.parametrize("named", NAMES, ids=repr)
 def test_server_names(attacker, suite, named):
     name, host = named
@@ -76,6 +80,7 @@ def test_server_names(attacker, suite, named):
     assert line.reply().status == NAMES[named]
 
 
+@pytest.mark.trap("T-M6", "No server name chooses a customer: the certificate does.")
 def test_a_server_name_never_chooses_the_customer(attacker, suite, environment, ours):
     """Whatever is named, the certificate decides: the passwords of another customer open nothing."""
     for name in ("localhost", ours, None):
@@ -85,6 +90,7 @@ def test_a_server_name_never_chooses_the_customer(attacker, suite, environment, 
     assert suite.seen == []
 
 
+@pytest.mark.trap("C-04", "The name of the handshake is compared with the Host of every request.")
 def test_the_host_is_judged_again_on_a_connection_that_lives(attacker, suite):
     line = attacker.connect()
     statuses = []

@@ -19,6 +19,7 @@ ELSEWHERE = """
 """.split()  # noqa: SIM905  (one line each would be a page of quotes)
 
 
+@pytest.mark.trap("T-P1", "A path that some server would read as another one is 400.")
 @pytest.mark.parametrize("target", REFUSED)
 def test_tp1_refused(attacker, suite, target):
     for method in (b"PUT", b"GET"):
@@ -27,12 +28,15 @@ def test_tp1_refused(attacker, suite, target):
     assert suite.seen == []
 
 
+@pytest.mark.trap("T-P4", "A neighbour of a declared path is another resource, and not declared.")
+@pytest.mark.trap("T-M7", "The case of a path is part of it.")
 @pytest.mark.parametrize("target", ELSEWHERE)
 def test_tp4_tm7_another_resource(attacker, suite, target):
     assert attacker.ask(attacker.post({}, first=b"POST " + target.encode() + b" HTTP/1.1")).status in (404, 405)
     assert suite.seen == []
 
 
+@pytest.mark.trap("T-P1", "What is let through is sent byte for byte as it was judged.")
 @pytest.mark.parametrize("target", ["/orders", "/%6Frders", "/%6frd%65rs", "/orders?page=1", "/orders?p%61ge=1", "/orders?page=a%26b"])
 def test_tp1_the_same_resource_is_sent_as_it_was_judged(attacker, suite, target):
     assert attacker.ask(attacker.head(f"GET {target} HTTP/1.1".encode())).status == 200
@@ -46,6 +50,8 @@ QUERIES = """
 """.split()  # noqa: SIM905  (one line each would be a page of quotes)
 
 
+@pytest.mark.trap("T-P3", "A path is judged without its query.")
+@pytest.mark.trap("T-P5", "A query that is not listed, comes twice or is read differently elsewhere is 400.")
 @pytest.mark.parametrize("query", QUERIES)
 def test_tp3_tp5_queries(attacker, suite, query):
     assert attacker.ask(attacker.head(f"GET /orders?{query} HTTP/1.1".encode())).status == 400

@@ -41,6 +41,8 @@ FRAMINGS = {
 }
 
 
+@pytest.mark.trap("T-S1", "A request whose length can be read in two ways is refused, and nothing behind it is answered.")
+@pytest.mark.trap("H-02", "Every transfer coding but exactly chunked, once, is refused.")
 @pytest.mark.parametrize("case", FRAMINGS)
 def test_two_readings_of_a_length(attacker, suite, case):
     headers, body = FRAMINGS[case]
@@ -74,6 +76,7 @@ CHUNKS = {
 }
 
 
+@pytest.mark.trap("T-S2", "A chunk line that is not plain hexadecimal and CR LF ends the connection.")
 @pytest.mark.parametrize("case", CHUNKS)
 def test_ts2_chunks(attacker, suite, case):
     line = attacker.connect()
@@ -87,6 +90,7 @@ def test_ts2_chunks(attacker, suite, case):
 TAILS = [b"0\r\n\r\n", b"0;last\r\n\r\n", b'2;a="b"\r\n  \r\n0\r\n\r\n', b"0\r\nContent-Length: 99\r\nGateway-User: x\r\n\r\n"]
 
 
+@pytest.mark.trap("T-S1", "What is let through reaches the upstream in one canonical form.")
 @pytest.mark.parametrize("tail", TAILS)
 def test_one_canonical_form(attacker, suite, tail):
     """Extensions and trailers mean nothing here: what goes on is one length and one body."""
@@ -125,6 +129,8 @@ FIRST_LINES = {
 }
 
 
+@pytest.mark.trap("H-01", "Every version but 1.0 and 1.1 is refused.")
+@pytest.mark.trap("H-03", "A target that names a host is refused.")
 @pytest.mark.parametrize("case", FIRST_LINES)
 def test_h01_h03_first_lines(attacker, suite, case):
     line = attacker.connect()
@@ -135,6 +141,7 @@ def test_h01_h03_first_lines(attacker, suite, case):
     assert suite.seen == []
 
 
+@pytest.mark.trap("T-S5", "No other protocol is agreed on over a connection.")
 @pytest.mark.parametrize("upgrade", [b"h2c", b"websocket", b"TLS/1.0", b"h2c, websocket"])
 @pytest.mark.parametrize("method", [b"GET /orders HTTP/1.1", b"OPTIONS /orders HTTP/1.1"])
 def test_ts5_upgrades(attacker, suite, upgrade, method):
@@ -146,6 +153,7 @@ def test_ts5_upgrades(attacker, suite, upgrade, method):
     assert suite.seen == []
 
 
+@pytest.mark.trap("H-07", "A method that the policy does not list is refused, OPTIONS and TRACE among them.")
 @pytest.mark.parametrize("method", [b"TRACE", b"TRACK", b"OPTIONS", b"PROPFIND", b"DELETE", b"MKCOL", b"PURGE"])
 def test_h07_methods_that_nobody_declared(attacker, suite, method):
     reply = attacker.ask(attacker.head(method + b" /orders HTTP/1.1"))
@@ -174,6 +182,7 @@ def test_a_refused_body_is_never_the_next_request(attacker, suite):
     assert suite.seen == []
 
 
+@pytest.mark.trap("T-D2", "Pipelined requests are judged one by one.")
 def test_td2_pipelined_requests_are_judged_one_by_one(attacker, suite, answer_of):
     suite.answer = answer_of({"total": 1})
     line = attacker.connect()
@@ -183,6 +192,7 @@ def test_td2_pipelined_requests_are_judged_one_by_one(attacker, suite, answer_of
     assert len(suite.seen) == 2
 
 
+@pytest.mark.trap("T-D2", "Behind a request that is refused for its framing nothing more is answered.")
 def test_td2_a_flood_behind_a_refusal(attacker, suite):
     line = attacker.connect()
     line.send((attacker.head(b"GET /nowhere HTTP/1.1") * 50) + b"GET /orders HTTP/2.0\r\n\r\n" + attacker.head() * 50)

@@ -7,6 +7,7 @@ EXPECT = b"Expect: 100-continue"
 POST = b"POST /orders HTTP/1.1"
 
 
+@pytest.mark.trap("T-S4", "A body is invited once, and the connection stays in step.")
 def test_ts4_invited_once(attacker, suite):
     line = attacker.connect()
     line.send(attacker.head(POST, JSON, EXPECT, b"Content-Length: 2"))
@@ -26,6 +27,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.trap("T-S4", "A request that is refused without its body is refused before the body is invited.")
 @pytest.mark.parametrize("case", REFUSED)
 def test_ts4_not_invited(attacker, suite, case):
     first, headers, user, status = REFUSED[case]
@@ -41,6 +43,7 @@ def test_ts4_a_length_beyond_the_limit_is_not_invited(attacker, suite):
     assert line.sock.recv(12) == b"HTTP/1.1 413"
 
 
+@pytest.mark.trap("T-S4", "Every expectation but 100-continue, once, is 400.")
 @pytest.mark.parametrize("value", [b"200-ok", b"100-continue, x", b"", b"100 continue", b"100-continue;q=1"])
 def test_ts4_odd_expectations(attacker, suite, value):
     assert attacker.ask(attacker.post({}, b"Expect: " + value)).status == 400

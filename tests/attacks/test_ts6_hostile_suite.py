@@ -29,6 +29,7 @@ def test_declared_places_and_only_they_are_restored(attacker, suite, tokens, ans
     assert others == [name, name, name, phone, name]  # a token of another class is plain text (V-07)
 
 
+@pytest.mark.trap("T-B5", "A token of another customer is text, and stays what it is.")
 def test_tb5_a_foreign_customers_token_stays_what_it_is(attacker, suite, tokens, answer_of, environment, ours):
     theirs = environment.client(ours, "maria").send("POST", "/orders", {"household": {"name": "Erika Mustermann"}})
     assert theirs.json()["household"]["name"] == "Erika Mustermann"
@@ -39,6 +40,7 @@ def test_tb5_a_foreign_customers_token_stays_what_it_is(attacker, suite, tokens,
     assert attacker.ask(attacker.head(b"GET /orders/1 HTTP/1.1")).json() == {"household": {"name": token}}
 
 
+@pytest.mark.trap("T-B5", "Answers with revealed values are never stored by a cache.")
 def test_tb5_what_was_revealed_is_never_stored(attacker, suite, tokens, answer_of):
     caching = ["Cache-Control: public, max-age=99", "Expires: Thu, 01 Jan 2099 00:00:00 GMT", 'ETag: "a"', "Age: 1", "Pragma: cache"]
     caching += ["Accept-Ranges: bytes", "Surrogate-Control: max-age=9", "CDN-Cache-Control: max-age=9"]
@@ -67,6 +69,7 @@ UNREADABLE = {
 }
 
 
+@pytest.mark.trap("B-14", "An answer that cannot be read never passes, whatever its status.")
 @pytest.mark.parametrize("case", UNREADABLE)
 @pytest.mark.parametrize("status", ["200 OK", "201 Created", "206 Partial Content", "400 Bad Request", "422 Unprocessable", "500 Oops"])
 def test_b14_unreadable_answers_never_pass(attacker, suite, tokens, answer_of, case, status):
@@ -78,6 +81,7 @@ def test_b14_unreadable_answers_never_pass(attacker, suite, tokens, answer_of, c
     assert name not in reply.body.decode() and b"Mustermann" not in reply.body
 
 
+@pytest.mark.trap("T-B2", "An answer of another media type than declared never passes.")
 @pytest.mark.parametrize(
     "media",
     [
@@ -100,6 +104,7 @@ def test_tb2_an_answer_that_calls_itself_something_else(attacker, suite, tokens,
     assert reply.values("content-type") == ["application/problem+json"]
 
 
+@pytest.mark.trap("T-D1", "An answer in a coding that nobody asked for is never inflated, and never passes.")
 @pytest.mark.parametrize("coding", ["gzip", "identity, gzip", "br", "aws-chunked"])
 def test_td1_a_coding_that_nobody_asked_for(attacker, suite, tokens, answer_of, coding):
     suite.answer = answer_of({"household": tokens["household"]}, f"Content-Encoding: {coding}")
@@ -134,6 +139,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.trap("T-S6", "An answer that can be read in two ways is 502, and its connection is not used again.")
 @pytest.mark.parametrize("case", BROKEN)
 def test_ts6_broken_answers(attacker, suite, case, answer_of):
     suite.answer, suite.keep = BROKEN[case], False
@@ -145,6 +151,7 @@ def test_ts6_broken_answers(attacker, suite, case, answer_of):
     assert line.reply().json() == {"id": 7}  # and nothing of the other answer
 
 
+@pytest.mark.trap("T-S5", "What an upstream sends behind an answer is never the answer to another request.")
 @pytest.mark.parametrize("rest", [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsomebody's", b"0\r\n\r\n", b"\r\n", b"x"])
 def test_ts5_what_comes_behind_an_answer_is_nobodys(attacker, suite, rest, eventually):
     suite.keep = True
@@ -155,6 +162,7 @@ def test_ts5_what_comes_behind_an_answer_is_nobodys(attacker, suite, rest, event
         assert attacker.ask(attacker.head(b"GET /orders/1 HTTP/1.1")).json() == {"id": 8}
 
 
+@pytest.mark.trap("T-B3", "Answers without a body stay without one, and no part or condition is asked for.")
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified", "200 OK"])
 def test_tb3_head_and_answers_without_a_body(attacker, suite, status):
     suite.answer = f'HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: 0\r\nETag: "x"\r\n\r\n'.encode()
@@ -164,6 +172,7 @@ def test_tb3_head_and_answers_without_a_body(attacker, suite, status):
         assert b"\r\n" + name not in suite.seen[0].lower()
 
 
+@pytest.mark.trap("T-B3", "HEAD names no length that is not true.")
 @pytest.mark.parametrize("length", [b"Content-Length: 500\r\n", b"Transfer-Encoding: chunked\r\n", b""])
 def test_tb3_head_on_a_record(attacker, suite, length, answer_of):
     suite.answer = OK + length + b"\r\n"
@@ -176,6 +185,7 @@ def test_tb3_head_on_a_record(attacker, suite, length, answer_of):
     assert line.reply().json() == {"id": 9}
 
 
+@pytest.mark.trap("T-B3", "Lengths of what is passed stay true.")
 @pytest.mark.parametrize("method", [b"GET", b"HEAD"])
 @pytest.mark.parametrize("status", ["200 OK", "304 Not Modified", "206 Partial Content"])
 def test_tb3_lengths_of_what_is_passed_stay_true(attacker, suite, method, status, answer_of):
@@ -190,6 +200,7 @@ def test_tb3_lengths_of_what_is_passed_stay_true(attacker, suite, method, status
     assert line.reply().json() == {"id": 9}
 
 
+@pytest.mark.trap("B-01", "What breaks off upstream never counts as complete at the client.")
 @pytest.mark.parametrize("answer", ["Content-Length: 9\r\n\r\n%PDF", "Transfer-Encoding: chunked\r\n\r\n9\r\n%PDF"])
 def test_b01_what_breaks_off_upstream_never_counts_as_complete(attacker, suite, answer):
     suite.answer = f"HTTP/1.1 200 OK\r\nContent-Type: application/pdf\r\n{answer}".encode()
@@ -220,6 +231,7 @@ LOCATIONS = {
 }
 
 
+@pytest.mark.trap("H-05", "A redirect is passed on only where it leads back to us, and followed by nobody.")
 @pytest.mark.parametrize("location", LOCATIONS)
 @pytest.mark.parametrize("name", ["Location", "Content-Location"])
 def test_locations(attacker, suite, location, name):
@@ -246,6 +258,7 @@ LINKS = {
 }
 
 
+@pytest.mark.trap("T-B15", "Links lead through us or nowhere.")
 @pytest.mark.parametrize("link", LINKS)
 def test_tb15_links_lead_through_us_or_nowhere(attacker, suite, answer_of, link):
     suite.answer = answer_of({"id": 1}, f"Link: {link}")

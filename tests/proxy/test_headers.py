@@ -198,7 +198,12 @@ LEAVES = {b"\x30\x03\x02\x01\x05": b":MAMCAQU=:", b"\x30" * 6000: b":" + b"MDAw"
 def test_client_cert_is_the_leaf_as_rfc_9440_writes_it_or_nothing_is_sent(leaf):
     upstream = dataclasses.replace(UPSTREAM, client_cert=True)
     public = dataclasses.replace(PUBLIC, leaf=leaf)
-    forged = [(b"Client-Cert", b":Zm9yZ2Vk:"), (b"client-cert", b""), (b"Client-Cert-Chain", b":Zm9yZ2Vk:"), (b"Connection", b"client-cert")]
+    forged = [
+        (b"Client-Cert", b":Zm9yZ2Vk:"),
+        (b"client-cert", b""),
+        (b"Client-Cert-Chain", b":Zm9yZ2Vk:"),
+        (b"Connection", b"client-cert"),
+    ]
     if LEAVES[leaf] is None:
         with pytest.raises(Refused, match="certificate-unsuitable"):
             outbound(forged, public=public, route=route(), upstream=upstream)
