@@ -95,9 +95,10 @@ class Reveal(_File):
 
 
 class RoleEntry(_File):
-    """What a role may see."""
+    """What a role may see, and whether it may give listed users their first password."""
 
     reveal: Reveal | msgspec.UnsetType = msgspec.UNSET
+    accounts: Literal["own", "make"] = "own"
 
 
 class RouteEntry(_File):

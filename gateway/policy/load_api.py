@@ -9,6 +9,7 @@ from typing import Literal, cast
 from gateway.body.selector import Record, SelectorError, compile_record
 from gateway.policy.load_classes import NAME
 from gateway.policy.model import Api, Limits, PolicyTest, Role, Route
+from gateway.policy.path import RESERVED
 from gateway.schema import Node, suggestion
 from gateway.tokens.form import DataClass
 
@@ -24,7 +25,7 @@ LONGEST_SELECTOR = 1000  # characters
 REQUIRED = ("api", "roles", "routes")
 OPTIONAL = ("records", "limits", "tests")
 RECORD = ("fields", "clear", "contains", "unlisted")
-ROLE = ("reveal",)
+ROLE = ("reveal", "accounts")
 REVEAL = ("clear", "masked")
 ROUTE_REQUIRED = ("roles",)
 ROUTE_OPTIONAL = ("query", "request", "response")
@@ -136,9 +137,11 @@ def _where(parts: Mapping[str, Node], selector: str, record: Node) -> Node:
 def _role(name: str, node: Node, classes: Mapping[str, DataClass]) -> Role:
     if not NAME.fullmatch(name):
         node.wrong(f"{name!r} is not a name for a role: lower-case letters, digits and _")
-    reveal = node.fields((), ROLE).get("reveal") if node.value is not None else None
+    given = node.fields((), ROLE) if node.value is not None else {}
+    makes_users = "accounts" in given and given["accounts"].choice("own", "make") == "make"
+    reveal = given.get("reveal")
     if reveal is None:
-        return Role(name)
+        return Role(name, makes_users=makes_users)
     parts = reveal.fields((), REVEAL)
     listed: dict[str, frozenset[str]] = {}
     for part, items in parts.items():
@@ -146,7 +149,7 @@ def _role(name: str, node: Node, classes: Mapping[str, DataClass]) -> Role:
     clear, masked = listed.get("clear", frozenset()), listed.get("masked", frozenset())
     if clear & masked:
         reveal.wrong(f"both clear and masked: {', '.join(sorted(clear & masked))}")
-    return Role(name, clear, masked)
+    return Role(name, clear, masked, makes_users)
 
 
 def _routes(node: Node, records: _Records, roles: Mapping[str, Role], classes: Mapping[str, DataClass]) -> list[Route]:
@@ -193,6 +196,9 @@ def _segments(template: str, node: Node, line: int) -> tuple[str | None, ...] | 
     parts = template[1:].split("/")
     if not template.startswith("/") or not all(_SEGMENT.fullmatch(part) for part in parts):
         node.wrong(f"{template!r} is not a path such as /orders/{{id}}", line)
+        return None
+    if parts[0].lower() == RESERVED:
+        node.wrong(f"what is below /{RESERVED}/ is the gateway's own and never reaches an application", line)
         return None
     return tuple(None if part.startswith("{") else part for part in parts)
 

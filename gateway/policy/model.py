@@ -25,11 +25,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What a role may see. A class in neither set is seen as tokens."""
+    """What a role may see, and whether it may give listed users a first password. A class in neither set is seen as tokens."""
 
     name: str
     clear: frozenset[str] = frozenset()
     masked: frozenset[str] = frozenset()
+    makes_users: bool = False
 
 
 @dataclass(frozen=True, slots=True)

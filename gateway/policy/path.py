@@ -13,6 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 from gateway.errors import Refused
 
+RESERVED = ".gateway"  # the first segment of the gateway's own pages
 LONGEST = 8000  # characters of a target
 
 # RFC 3986 pchar without ';': path parameters are read by some servers and not by others.
@@ -47,6 +48,14 @@ def canonical(target: str) -> Target:
         raise Refused("path-ambiguous")
     segments = () if path == "/" else tuple(_segment(raw) for raw in path[1:].split("/"))
     return Target(segments, tuple(_parameters(query, len(path) + 1)) if question else ())
+
+
+def is_reserved(target: str) -> bool:
+    """Does it name a page of the gateway's own, in whatever spelling some server might take for it? Raises as ``canonical``."""
+    if target[1:2] not in (".", "%"):  # all other requests, at the price of a comparison
+        return False
+    segments = canonical(target).segments
+    return bool(segments) and unicodedata.normalize("NFKC", segments[0]).casefold() == RESERVED
 
 
 def _segment(raw: str) -> str:

@@ -1,8 +1,8 @@
 """What the proxy may ask of the vault: the boundary between the external and the internal API.
 
 The vault trusts no worker: every verb names a session that the vault itself issued, and the vault decides by its own
-``PolicySet`` what that session's role may see. There is no verb that lists. All values here cross a socket (msgpack), so they
-are frozen msgspec structs. What never may be added: a key, or a verb that returns something for no exchange.
+``PolicySet`` what that session's role may see. There is no verb that lists values. All that crosses a socket here (msgpack) is a
+frozen msgspec struct. What never may be added: a key, or a verb that returns something for no exchange.
 """
 
 from __future__ import annotations
@@ -55,6 +55,13 @@ class AtRest(msgspec.Struct, frozen=True, array_like=True):
     text: str
 
 
+class Account(msgspec.Struct, frozen=True, array_like=True):
+    """What a user may do with accounts: the own password always; and, by role, give listed users their first one."""
+
+    makes_users: bool
+    without_password: list[str] = []
+
+
 class Event(msgspec.Struct, frozen=True, array_like=True):
     """Something for the audit log that is not a verb of its own: a refusal, the end of an exchange, a handshake failure.
 
@@ -94,3 +101,17 @@ class Vault(Protocol):
 
     async def record(self, event: Event) -> None:
         """Append to the audit log. Raises Unavailable."""
+
+    async def account(self, session: bytes, exchange: str) -> Account:
+        """What the session's user may do. Raises SessionEnded, Unavailable."""
+
+    async def change_password(self, session: bytes, exchange: str, current: str, new: str | None, overlap: int) -> str:
+        """The session's own user gets a new password (generated for None), which is returned; the current one goes on for ``overlap``
+        seconds. Raises SessionEnded, Refused('current-password-wrong' | 'password-…' | 'overlap-too-long' | 'throttled'), Unavailable.
+        """
+
+    async def make_user(self, session: bytes, exchange: str, user: str, current: str, new: str | None) -> str:
+        """A listed user without a password gets the first one, which is returned. ``current``: of the session's user.
+
+        Raises as ``change_password``; and Refused('role-denied' | 'user-unlisted' | 'user-has-password' | 'users-too-many').
+        """

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from gateway.errors import Unavailable
-from gateway.vault.interface import AtRest, Clear, Event, Exchange, Session, Vault, Word
+from gateway.vault.interface import Account, AtRest, Clear, Event, Exchange, Session, Vault, Word
 from gateway.wire import Connection, Handler, Link
 
 #: Exchanges of one worker that may be open at once: beyond any load of ours, and far from what the vault takes in all.
@@ -37,9 +37,35 @@ class _Detokenize(msgspec.Struct, frozen=True, array_like=True):
     items: Sequence[AtRest]
 
 
+class _Account(msgspec.Struct, frozen=True, array_like=True):
+    session: bytes
+    exchange: str
+
+
+class _ChangePassword(msgspec.Struct, frozen=True, array_like=True):
+    session: bytes
+    exchange: str
+    current: str
+    new: str | None
+    overlap: int
+
+
+class _MakeUser(msgspec.Struct, frozen=True, array_like=True):
+    session: bytes
+    exchange: str
+    user: Word
+    current: str
+    new: str | None
+
+
 _open_session = msgspec.msgpack.Decoder(_OpenSession)
 _tokenize = msgspec.msgpack.Decoder(_Tokenize)
 _detokenize = msgspec.msgpack.Decoder(_Detokenize)
+_account_of = msgspec.msgpack.Decoder(_Account)
+_change_password = msgspec.msgpack.Decoder(_ChangePassword)
+_make_user = msgspec.msgpack.Decoder(_MakeUser)
+_account = msgspec.msgpack.Decoder(Account)
+_text = msgspec.msgpack.Decoder(str)
 _event = msgspec.msgpack.Decoder(Event)
 _session = msgspec.msgpack.Decoder(Session)
 _texts = msgspec.msgpack.Decoder(list[str])
@@ -62,6 +88,15 @@ class RemoteVault:
 
     async def record(self, event: Event) -> None:
         await self._link.call("record", event)
+
+    async def account(self, session: bytes, exchange: str) -> Account:
+        return _account.decode(await self._link.call("account", _Account(session, exchange)))
+
+    async def change_password(self, session: bytes, exchange: str, current: str, new: str | None, overlap: int) -> str:
+        return _text.decode(await self._link.call("change_password", _ChangePassword(session, exchange, current, new, overlap)))
+
+    async def make_user(self, session: bytes, exchange: str, user: str, current: str, new: str | None) -> str:
+        return _text.decode(await self._link.call("make_user", _MakeUser(session, exchange, user, current, new)))
 
 
 def verbs(vault: Vault) -> dict[str, Handler]:
@@ -87,7 +122,23 @@ def verbs(vault: Vault) -> dict[str, Handler]:
         await vault.record(event)
         connection.begun.discard(event.exchange)
 
-    return {"open_session": open_session, "tokenize": tokenize, "detokenize": detokenize, "record": record}
+    return {"open_session": open_session, "tokenize": tokenize, "detokenize": detokenize, "record": record, **_account_verbs(vault)}
+
+
+def _account_verbs(vault: Vault) -> dict[str, Handler]:
+    async def account(_: Connection, body: msgspec.Raw) -> Account:
+        request = _account_of.decode(body)
+        return await vault.account(request.session, request.exchange)
+
+    async def change_password(_: Connection, body: msgspec.Raw) -> str:
+        request = _change_password.decode(body)
+        return await vault.change_password(request.session, request.exchange, request.current, request.new, request.overlap)
+
+    async def make_user(_: Connection, body: msgspec.Raw) -> str:
+        request = _make_user.decode(body)
+        return await vault.make_user(request.session, request.exchange, request.user, request.current, request.new)
+
+    return {"account": account, "change_password": change_password, "make_user": make_user}
 
 
 def _claim(connection: Connection, exchange: str) -> None:

@@ -18,8 +18,9 @@ from gateway.errors import Refused, SessionEnded, Unavailable
 from gateway.policy.model import PolicySet, Role
 from gateway.tokens.form import DataClass
 from gateway.tokens.mask import mask
+from gateway.vault.accounts import Accounts
 from gateway.vault.filling import Filling
-from gateway.vault.interface import AtRest, Clear, Event, Exchange, Session
+from gateway.vault.interface import Account, AtRest, Clear, Event, Exchange, Session
 from gateway.vault.issued import Issued, find_issued
 from gateway.vault.sessions import Handles
 from gateway.vault.store import Store
@@ -59,6 +60,7 @@ class LocalVault:
         self._handles = Handles(clock)
         self._throttle = Throttle(ticks)
         self._filling = Filling(self._half_full)
+        self._accounts = Accounts(policies, cipher, audit, ticks)
         self._open: OrderedDict[str, Exchange] = OrderedDict()
 
     # -- interface.Vault
@@ -96,9 +98,7 @@ class LocalVault:
         held = self._handles.verify(session)
         policies = self._policies()
         role = self._role(policies, held)
-        begun = self._open.get(exchange)
-        if begun is None or (begun.customer, begun.user) != (held.customer, held.user):
-            raise Unavailable("policy-out-of-step")  # nothing is revealed for an exchange that did not begin here
+        begun = self._begun(held, exchange)
         classes = [self._class(policies, item.data_class) for item in items]
         found = await find_issued(held.customer, items, self._cipher, self._store(held.customer), lambda name: _sees(role, name))
         issued = [_or_mask(*one) for one in zip(found, items, classes, strict=True)]
@@ -113,6 +113,16 @@ class LocalVault:
         kind = "end" if begun is not None and event.kind == "refused" else event.kind
         self._audit.write(kind, {**_fields(event), **(_facts(begun) if begun is not None else {})})
         self._open.pop(event.exchange, None)  # not before: until then it can still be ended by ``abandon``
+
+    async def account(self, session: bytes, exchange: str) -> Account:
+        return await self._accounts.account(*self._changing(session, exchange))
+
+    async def change_password(self, session: bytes, exchange: str, current: str, new: str | None, overlap: int) -> str:
+        begun, _ = self._changing(session, exchange)
+        return await self._accounts.change_password(begun, current, new, overlap)
+
+    async def make_user(self, session: bytes, exchange: str, user: str, current: str, new: str | None) -> str:
+        return await self._accounts.make_user(*self._changing(session, exchange), user, current, new)
 
     # -- for the process that runs it
 
@@ -139,6 +149,18 @@ class LocalVault:
             raise Unavailable("vault-unavailable")
         self._audit.write("begin", _facts(exchange))
         self._open[exchange.id] = exchange
+
+    def _begun(self, held: Session, exchange: str) -> Exchange:
+        """Nothing is revealed or changed for an exchange that did not begin here."""
+        begun = self._open.get(exchange)
+        if begun is None or (begun.customer, begun.user) != (held.customer, held.user):
+            raise Unavailable("policy-out-of-step")
+        return begun
+
+    def _changing(self, session: bytes, exchange: str) -> tuple[Exchange, Role]:
+        held = self._handles.verify(session)
+        role = self._role(self._policies(), held)
+        return self._begun(held, exchange), role
 
     def _half_full(self, customer: str, data_class: str, space: int) -> None:
         """While there is time: another form for this class, before new values get none (503)."""

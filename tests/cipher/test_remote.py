@@ -70,6 +70,91 @@ async def test_missing_keys_are_unavailable(cipher: Cipher, stadtwerke: tuple[Cu
         await cipher.unlock(CUSTOMER, "maria", SECRET)
 
 
+NEW = "Lauch, Möhre & Sellerie"
+
+
+async def test_a_password_is_changed_with_the_current_one_in_the_same_call(cipher: Cipher) -> None:
+    assert await cipher.change_password(CUSTOMER, "maria", SECRET, NEW, 0) == NEW
+    await cipher.unlock(CUSTOMER, "maria", NEW)
+    with pytest.raises(Refused, match="password-wrong"):
+        await cipher.unlock(CUSTOMER, "maria", SECRET)
+    generated = await cipher.change_password(CUSTOMER, "maria", NEW, None, 3600)
+    for secret in (NEW, generated):
+        await cipher.unlock(CUSTOMER, "maria", secret)
+
+
+async def test_a_user_is_made_with_the_password_of_another(cipher: Cipher) -> None:
+    assert await cipher.make_user(CUSTOMER, "maria", SECRET, "nele", NEW) == NEW
+    await cipher.unlock(CUSTOMER, "nele", NEW)
+    generated = await cipher.make_user(CUSTOMER, "nele", NEW, "ole", None)
+    await cipher.unlock(CUSTOMER, "ole", generated)
+    assert await cipher.users(CUSTOMER) == ["maria", "import_job", "nele", "ole"]
+
+
+async def test_users_are_named_while_the_customer_is_open(cipher: Cipher) -> None:
+    with pytest.raises(SessionEnded):
+        await cipher.users(CUSTOMER)
+    with pytest.raises(SessionEnded):
+        await cipher.users("nobody")
+    await cipher.unlock(CUSTOMER, "maria", SECRET)
+    assert await cipher.users(CUSTOMER) == ["maria", "import_job"]
+
+
+@pytest.mark.parametrize("opened", [False, True], ids=["closed", "while-open"])
+@pytest.mark.parametrize(
+    ("customer", "user", "old", "new", "overlap", "reason"),
+    [
+        (CUSTOMER, "maria", "falsch", NEW, 0, "password-wrong"),  # never an open session
+        (CUSTOMER, "maria", "", NEW, 0, "password-wrong"),
+        (CUSTOMER, "nobody", SECRET, NEW, 0, "password-wrong"),
+        ("nobody", "maria", SECRET, NEW, 0, "keys-unavailable"),
+        ("../../etc", "maria", SECRET, NEW, 0, "password-wrong"),
+        (CUSTOMER, "maria", SECRET, "kurz", 0, "password-too-short"),
+        (CUSTOMER, "maria", SECRET, "Sommer2024Sommer2024", 0, "password-guessable"),
+        (CUSTOMER, "maria", SECRET, SECRET, 0, "password-unchanged"),
+        (CUSTOMER, "maria", SECRET, NEW, 604_801, "overlap-too-long"),
+        (CUSTOMER, "maria", SECRET, NEW, -1, "overlap-too-long"),
+    ],
+)
+async def test_what_changes_nothing_says_why(
+    cipher: Cipher,
+    stadtwerke: tuple[CustomerKeys, str],
+    opened: bool,
+    customer: str,
+    user: str,
+    old: str,
+    new: str,
+    overlap: int,
+    reason: str,
+) -> None:
+    if opened:
+        await cipher.unlock(CUSTOMER, "maria", SECRET)
+    before = stadtwerke[0].files.keyslots.read_bytes()
+    with pytest.raises((Refused, Unavailable), match=reason):
+        await cipher.change_password(customer, user, old, new, overlap)
+    assert stadtwerke[0].files.keyslots.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("by", "secret", "user", "new", "reason"),
+    [
+        ("maria", "falsch", "nele", NEW, "password-wrong"),
+        ("nobody", SECRET, "nele", NEW, "password-wrong"),
+        ("maria", SECRET, "import_job", NEW, "user-has-password"),
+        ("maria", SECRET, "maria", NEW, "user-has-password"),
+        ("maria", SECRET, "nele", "kurz", "password-too-short"),
+        ("maria", SECRET, "ne:le", NEW, "keys-unavailable"),
+    ],
+)
+async def test_who_is_not_made_and_why(
+    cipher: Cipher, stadtwerke: tuple[CustomerKeys, str], by: str, secret: str, user: str, new: str, reason: str
+) -> None:
+    before = stadtwerke[0].files.keyslots.read_bytes()
+    with pytest.raises((Refused, Unavailable), match=reason):
+        await cipher.make_user(CUSTOMER, by, secret, user, new)
+    assert stadtwerke[0].files.keyslots.read_bytes() == before
+
+
 async def test_a_cipher_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
     link = Link(tmp_path / "nothing.sock", LINK_SECRET, unavailable="cipher-unavailable")
     with pytest.raises(Unavailable, match="cipher-unavailable"):

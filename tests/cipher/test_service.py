@@ -20,6 +20,7 @@ from gateway.cipher.providers import FileOperatorKey
 from gateway.cipher.service import IDLE, LONGEST, WAITING, CipherService
 from gateway.errors import Refused, SessionEnded, Unavailable
 
+CHEAP = Argon2Parameters(memory=8, iterations=1, lanes=1)
 STADTWERKE, ENERGIE = "stadtwerke_musterstadt", "energie_nord"
 SECRET = "Käthe-und-Möhre-42"
 NAME = ToSeal("name", "Max Mustermann", opaque=True)
@@ -203,6 +204,72 @@ async def test_a_flood_of_guesses_is_bounded_and_hurts_its_own_customer_only(
     await other
     assert {str(each) for each in answers} == {"password-wrong"}
     await service.unlock(STADTWERKE, "maria", SECRET)  # the queue is empty again
+
+
+# -- changing
+
+
+async def test_a_change_leaves_the_event_loop_and_waits_in_the_same_queue(
+    service: CipherService, stadtwerke: Created, energie: Created, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A-01: changing is no way around the bound, and a full queue is one customer's."""
+    gate = threading.Event()
+    real = CustomerKeys.set_password
+
+    def held(keys: CustomerKeys, *arguments: object, **options: object) -> None:
+        gate.wait(10)
+        real(keys, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(CustomerKeys, "set_password", held)
+    changes = [asyncio.create_task(service.change_password(STADTWERKE, "maria", f"Versuch {n}", None, 0)) for n in range(WAITING)]
+    await asyncio.sleep(0)
+    for more in (service.change_password(STADTWERKE, "maria", SECRET, None, 0), service.unlock(STADTWERKE, "maria", SECRET)):
+        with pytest.raises(Refused, match="throttled") as refusal:
+            await more
+        assert refusal.value.retry_after == 1
+    await service.unlock(ENERGIE, "maria", SECRET)  # while all of them are held: changes have a thread of their own
+    gate.set()
+    answers = await asyncio.gather(*changes, return_exceptions=True)
+    assert {str(each) for each in answers} == {"password-wrong"}
+    await service.unlock(STADTWERKE, "maria", SECRET)
+
+
+async def test_a_change_is_finished_although_who_asked_has_gone(service: CipherService, stadtwerke: Created) -> None:
+    change = asyncio.create_task(service.change_password(STADTWERKE, "maria", SECRET, "Lauch, Möhre & Sellerie", 0))
+    await asyncio.sleep(0)
+    change.cancel()
+    await asyncio.gather(*service._working)
+    await service.unlock(STADTWERKE, "maria", "Lauch, Möhre & Sellerie")
+    assert not service._waiting
+
+
+async def test_an_overlap_ends_also_for_who_is_recognised(
+    operator: FileOperatorKey, files_of: Callable[[str], CustomerFiles], stadtwerke: Created, clock: object
+) -> None:
+    """The keyslot file does not change at that moment; and the customer's token stays open for others."""
+    today = 1_790_000_000.0
+    service = CipherService(operator, files_of, cost=CHEAP, clock=clock, today=lambda: today)  # type: ignore[arg-type]
+    new = await service.change_password(STADTWERKE, "maria", SECRET, None, 60)
+    for _ in range(2):
+        await service.unlock(STADTWERKE, "maria", SECRET)
+        await service.unlock(STADTWERKE, "maria", new)
+    today += 60
+    with pytest.raises(Refused, match="password-wrong"):
+        await service.unlock(STADTWERKE, "maria", SECRET)
+    await service.unlock(STADTWERKE, "maria", new)
+    assert await seal_and_open(service) == "Max Mustermann"
+    service.close()
+
+
+async def test_a_full_disk_changes_nothing(service: CipherService, stadtwerke: Created, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("gateway.cipher.files.os.fsync", full)
+        with pytest.raises(Unavailable, match="keys-unavailable"):
+            await service.change_password(STADTWERKE, "maria", SECRET, None, 0)
+    await service.unlock(STADTWERKE, "maria", SECRET)
 
 
 # -- closing

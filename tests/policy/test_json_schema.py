@@ -54,7 +54,7 @@ EVERY_KEY = {
             "order": {"fields": {"household.name": "name"}, "clear": ["id"], "unlisted": "refuse"},
             "order_page": {"contains": {"items[*]": "order"}, "clear": ["total"]},
         },
-        "roles": {"importer": None, "dispatcher": {"reveal": {"clear": ["name"], "masked": ["phone"]}}},
+        "roles": {"importer": None, "dispatcher": {"reveal": {"clear": ["name"], "masked": ["phone"]}, "accounts": "make"}},
         "routes": {
             "GET /orders": {"roles": ["dispatcher"], "query": {"name": "name", "page": "clear"}, "response": "order_page"},
             "PUT,PATCH /orders/{id}": {"roles": ["importer"], "request": "order", "response": "order"},

@@ -50,7 +50,7 @@ records:
   order: {fields: {household.name: name, "notes[*]": note}, clear: [id, household.city]}
 roles:
   importer:
-  dispatcher: {reveal: {clear: [name, note], masked: [phone]}}
+  dispatcher: {reveal: {clear: [name, note], masked: [phone]}, accounts: make}
 routes:
   GET /: {roles: [dispatcher], response: pass}
   PUT,PATCH /orders/{id}: {roles: [importer, dispatcher], request: order, response: order}
@@ -70,7 +70,7 @@ tests:
     assert api.limits == Limits(body=2 << 20, depth=8)
     assert api.roles == {
         "importer": Role("importer"),
-        "dispatcher": Role("dispatcher", clear=frozenset({"name", "note"}), masked=frozenset({"phone"})),
+        "dispatcher": Role("dispatcher", clear=frozenset({"name", "note"}), masked=frozenset({"phone"}), makes_users=True),
     }
     routes = {f"{route.method} {route.template}": route for route in api.routes}
     assert set(routes) == {"GET /", "PUT /orders/{id}", "PATCH /orders/{id}", "GET /orders", "DELETE /orders/{id}"}
@@ -139,10 +139,14 @@ ROLE_ENTRIES = [
     ("importer: {reveal: }", "3: expected a mapping, found nothing"),
     ("importer: {sees: {clear: [name]}}", "3: unknown key 'sees'"),
     ("importer: {reveal: {clear: [name], masked: [name, phone]}}", "3: both clear and masked: name"),
+    ("importer: {accounts: all}", "3: expected one of own, make"),
+    ("importer: {accounts: [make]}", "3: expected a text, found a list"),
     ("importer: all", "3: expected a mapping, found a text"),
 ]
 ROUTE_ENTRIES = [
     ("GET /a: {}", "4: 'roles' is missing"),
+    ("GET /.gateway/account: {roles: []}", "4: what is below /.gateway/ is the gateway's own"),
+    ("GET /.Gateway: {roles: []}", "4: what is below /.gateway/ is the gateway's own"),
     ("GET /a: {roles: []}\n  GET /a: {roles: []}", "5: 'GET /a' stands here twice (first in line 4)"),
     ("GET,PUT /a: {roles: []}\n  PUT /a: {roles: []}", "5: PUT /a is the same route as in line 4"),
     ("GET /a/{x}: {roles: []}\n  GET /a/{y}: {roles: []}", "5: GET /a/{y} is the same route as in line 4"),

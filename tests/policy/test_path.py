@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import Refused
-from gateway.policy.path import LONGEST, canonical
+from gateway.policy.path import LONGEST, canonical, is_reserved
 
 READ: list[tuple[str, tuple[str, ...]]] = [
     ("/", ()),
@@ -179,6 +179,37 @@ def test_what_is_read_is_what_was_encoded_and_safe_under_every_folding(segments:
         for reading in (segment, unquote(segment), unicodedata.normalize("NFKC", segment)):
             assert reading not in ("", ".", "..")
             assert not set(reading) & set("/\\;?#%")
+
+
+@pytest.mark.parametrize(
+    ("target", "reserved"),
+    [
+        ("/.gateway", True),
+        ("/.gateway/account", True),
+        ("/.gateway/account?a=b", True),
+        ("/.GATEWAY/account", True),
+        ("/%2egateway/x", True),
+        ("/%2e%67ateway", True),
+        ("/%EF%BC%8Egateway/account", True),  # full stop, full width: some server folds it
+        ("/", False),
+        ("/orders", False),
+        ("/gateway/account", False),
+        ("/.gateways", False),
+        ("/.well-known/x", False),
+        ("/orders/.gateway/account", False),
+        ("/a%2egateway", False),
+        ("", False),
+        ("https://gateway.example/.gateway/account", False),  # refused by ``canonical`` before any route is looked for
+    ],
+)
+def test_what_is_the_gateways_own(target: str, reserved: bool) -> None:
+    assert is_reserved(target) is reserved
+
+
+@pytest.mark.parametrize("target", ["/.gateway/", "/.gateway//account", "/./.gateway", "/%2e/.gateway", "/.gateway%2fx", "/.gateway."])
+def test_a_doubtful_spelling_of_it_is_refused(target: str) -> None:
+    with pytest.raises(Refused, match="path-ambiguous"):
+        is_reserved(target)
 
 
 @given(st.dictionaries(st.text(PLAIN, min_size=1, max_size=8), st.text(PLAIN | st.just(" "), max_size=12), max_size=6), st.booleans())

@@ -67,7 +67,7 @@ records:
     unlisted: refuse
 roles:
   importer: {{}}
-  dispatcher: {{reveal: {{clear: [{clear}]}}}}
+  dispatcher: {{reveal: {{clear: [{clear}]}}, accounts: make}}
   auditor: {{reveal: {{masked: [name, note, memo, initials]}}}}
 routes:
   POST /orders: {{roles: [importer, dispatcher, auditor], request: order, response: order}}

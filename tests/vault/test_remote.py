@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from gateway.errors import Refused, SessionEnded, Unavailable
 from gateway.tokens.same_length import MARKERS
-from gateway.vault.interface import AtRest, Clear, Event
+from gateway.vault.interface import Account, AtRest, Clear, Event
 from gateway.vault.remote import RemoteVault, verbs
 from gateway.wire import Callee, Connection, Link
-from tests.vault.house import ADDRESS, OTHERS, OURS, STORED, House, build, password
+from tests.vault.house import ADDRESS, OTHERS, OURS, STORED, USERS, House, build, password, write_policies
 
 SECRET = b"s" * 32
 
@@ -127,6 +127,22 @@ async def test_events_cross_whole(house: House) -> None:
     assert {name: record[name] for name in fields} == fields
 
 
+async def test_accounts_cross_whole(house: House) -> None:
+    house.policies = write_policies(house.folder, users={**USERS, "nele": "importer"})
+    session = await house.session()
+    exchange = house.exchange(session)
+    await house.vault.tokenize(session.handle, exchange, [])
+    assert await house.vault.account(session.handle, exchange.id) == Account(True, ["nele"])
+    made = await house.vault.make_user(session.handle, exchange.id, "nele", password("maria"), None)
+    assert (await house.vault.open_session(OURS, "nele", made, ADDRESS)).role == "importer"
+    for current, new, reason in (("falsch", None, "current-password-wrong"), (password("maria"), "kurz", "password-too-short")):
+        with pytest.raises(Refused, match=reason):
+            await house.vault.change_password(session.handle, exchange.id, current, new, 0)
+    changed = await house.vault.change_password(session.handle, exchange.id, password("maria"), None, 60)
+    for secret in (changed, password("maria")):
+        await house.vault.open_session(OURS, "maria", secret, ADDRESS)
+
+
 @pytest.mark.parametrize("user", ["zeile\num", "m" * 100_000, "\x00", "\u202etnatsixe"])
 async def test_t_a5_strange_names_cross_and_are_unknown(house: House, user: str) -> None:
     with pytest.raises(Refused, match="password-wrong"):
@@ -235,7 +251,7 @@ async def test_a_vault_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
     link.close()
 
 
-@pytest.mark.parametrize("verb", ["tokenize", "detokenize", "record", "open_session", "list"])
+@pytest.mark.parametrize("verb", ["tokenize", "detokenize", "record", "open_session", "account", "change_password", "make_user", "list"])
 async def test_what_is_no_request_is_answered_and_reveals_nothing(far: Far, verb: str, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(Unavailable, match="internal"):
         await far.links[0].call(verb, ["Max Mustermann", 1])
