@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from gateway.networks import Network, parse_network
+from gateway.pkcs11_uri import SHAPE, TokenUri, parse_token_uri
 from gateway.schema import Mistakes, Node, read_yaml
 
 
@@ -31,6 +32,7 @@ class Config:
     processes: Literal["separate", "one"]
     workers: int | None  # None: one per core
     admin: tuple[str, int] | None
+    authority_keys: TokenUri | None = None  # None: in encrypted files
     proxy_protocol: tuple[Network, ...] = ()  # load balancers: the PROXY header is mandatory from them and refused from all others
 
     @property
@@ -88,7 +90,7 @@ def load_config(file: Path) -> Config:
 
 _HOSTNAME = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 REQUIRED = ("listen", "hostnames", "certificate", "private_key", "policies", "state", "vault", "operator_key")
-OPTIONAL = ("processes", "workers", "proxy_protocol", "admin")
+OPTIONAL = ("authority_keys", "processes", "workers", "proxy_protocol", "admin")
 
 
 def _read(file: Path, root: Node) -> Config:
@@ -110,6 +112,7 @@ def _read(file: Path, root: Node) -> Config:
         processes="one" if processes is not None and processes.choice("separate", "one") == "one" else "separate",
         workers=None if workers is None or workers.value == "auto" else workers.integer(1, 256),
         admin=_admin(fields["admin"]) if "admin" in fields else None,
+        authority_keys=_authority_keys(fields["authority_keys"], folder) if "authority_keys" in fields else None,
         proxy_protocol=tuple(_networks(fields["proxy_protocol"])) if "proxy_protocol" in fields else (),
     )
 
@@ -158,6 +161,17 @@ def _operator_key(node: Node, folder: Path) -> Path:
     elif kind != "file" or not colon or not path or not path.isprintable():
         node.wrong("expected file:PATH")
     return folder / path
+
+
+def _authority_keys(node: Node, folder: Path) -> TokenUri | None:
+    text = node.text()
+    if text == "file":
+        return None
+    try:
+        return parse_token_uri(text, folder)
+    except ValueError as error:
+        node.wrong(str(error) if text.startswith("pkcs11:") else f"expected file, or {SHAPE}")
+        return None
 
 
 def _admin(node: Node) -> tuple[str, int]:

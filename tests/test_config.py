@@ -9,6 +9,7 @@ import pytest
 
 from gateway.config import OPTIONAL, REQUIRED, Config, load_config
 from gateway.errors import ConfigurationError
+from gateway.pkcs11_uri import TokenUri
 
 SHIPPED = Path(__file__).parent.parent / "config.yaml"
 GOOD = {
@@ -75,6 +76,13 @@ READ = [
     ("hostnames", "[Gateway.Example, 192.0.2.1, a-b.example]", "hostnames", ("gateway.example", "192.0.2.1", "a-b.example")),
     ("certificate", "/etc/gateway/server.pem", "certificate", Path("/etc/gateway/server.pem")),
     ("operator_key", "file:/etc/gateway/operator.key", "operator_key", Path("/etc/gateway/operator.key")),
+    ("authority_keys", "file", "authority_keys", None),
+    (
+        "authority_keys",
+        "pkcs11:token=authorities?module-path=/usr/lib/m.so&pin-source=file:/run/pin",
+        "authority_keys",
+        TokenUri("authorities", Path("/usr/lib/m.so"), Path("/run/pin")),
+    ),
     ("processes", "one", "processes", "one"),
     ("workers", "auto", "workers", None),
     ("workers", "3", "workers", 3),
@@ -124,6 +132,10 @@ BROKEN = [
     ("operator_key", "certs/operator.key", "expected file:PATH"),
     ("operator_key", '"file:"', "expected file:PATH"),
     ("operator_key", "pkcs11:token=gateway", "this version keeps the operator key in an encrypted file only"),
+    ("authority_keys", "vault", "expected file, or pkcs11:token=NAME"),
+    ("authority_keys", "file:certs/ca.key", "expected file, or pkcs11:token=NAME"),
+    ("authority_keys", "pkcs11:token=a", "expected pkcs11:token=NAME?module-path="),
+    ("authority_keys", '"pkcs11:token=a?module-path=/m.so&pin-value=1234"', "a PIN does not belong into this file"),
     ("processes", "two", "expected one of separate, one"),
     ("workers", "0", "expected a whole number from 1 to 256"),
     ("workers", "257", "expected a whole number from 1 to 256"),

@@ -1,7 +1,7 @@
 """The authority of one customer: an own key, an own certificate, and the client certificates that it signs.
 
-Keys are made here and handed out with the certificate; no signing request is ever taken in, so nobody else has a say in what a
-certificate contains (T-M10). What never may come in: a second customer, or anything sensitive in a subject, since TLS shows the
+Of a signing request nothing but the key ever comes here (``signing_requests.py``), so nobody else has a say in what a certificate
+contains (T-M10). What never may come in: a second customer, or anything sensitive in a subject, since TLS shows the
 subjects of authorities to strangers (C-11).
 """
 
@@ -21,11 +21,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway.ca import ledger
-from gateway.ca.files import PRIVATE, PUBLIC, sync_directory, write_all
+from gateway.ca.files import PRIVATE, PUBLIC, Contents, sync_directory, write_all
+from gateway.ca.signers import FileSigner, Signer
 from gateway.errors import ConfigurationError, Mistake
 
 CERTIFICATE_FILE = "ca.pem"
-KEY_FILE = "ca.key"
 LEDGER_FILE = "ledger.jsonl"
 
 CUSTOMER_URI = "urn:pii-gateway:customer:"
@@ -45,7 +45,6 @@ KEY_TYPES: Mapping[str, Callable[[], PrivateKey]] = {
 }
 
 _CUSTOMER = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_SHORTEST_PASSWORD = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +95,21 @@ def new_key(key_type: str) -> PrivateKey:
     return KEY_TYPES[key_type]()
 
 
-def create_authority(directory: Path, key_password: bytes) -> Authority:
-    """Make a new authority in ``directory``, which appears complete or not at all."""
-    if len(key_password) < _SHORTEST_PASSWORD:
-        raise ValueError("the password of an authority's key is too short")
-    key = ec.generate_private_key(ec.SECP256R1())
-    certificate = self_signed(key, f"PII gateway authority {secrets.token_hex(8)}", AUTHORITY_DAYS)
-    contents = {
-        CERTIFICATE_FILE: (certificate.public_bytes(serialization.Encoding.PEM), PUBLIC),
-        KEY_FILE: (_encrypted(key, key_password), PRIVATE),
-        LEDGER_FILE: (b"", PRIVATE),
-    }
+def create_authority(directory: Path, key: bytes | Signer) -> Authority:
+    """Make a new authority in ``directory``, which appears complete or not at all. ``key``: its file's password, or who signs."""
+    signer = _signer(key)
+    private, files = signer.create()
+    try:
+        certificate = self_signed(private, f"PII gateway authority {secrets.token_hex(8)}", AUTHORITY_DAYS)
+        pem = certificate.public_bytes(serialization.Encoding.PEM)
+        _appear(directory, {CERTIFICATE_FILE: (pem, PUBLIC), **files, LEDGER_FILE: (b"", PRIVATE)})
+    except BaseException:  # also when interrupted: a key on a token that no certificate names would stay there for ever
+        signer.discard(files)
+        raise
+    return Authority(directory, certificate, private)
+
+
+def _appear(directory: Path, contents: Contents) -> None:
     directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".authority-") as unfinished:
         write_all(Path(unfinished) / "ca", contents)
@@ -115,22 +118,23 @@ def create_authority(directory: Path, key_password: bytes) -> Authority:
         except OSError:
             raise ConfigurationError([Mistake(directory, 0, "exists already; an authority is never overwritten")]) from None
     sync_directory(directory.parent)
-    return Authority(directory, certificate, key)
 
 
-def load_authority(directory: Path, key_password: bytes) -> Authority:
+def load_authority(directory: Path, key: bytes | Signer) -> Authority:
     """Open an authority; ConfigurationError when it is not there, does not open, or key and certificate do not belong together."""
     try:
         certificate = x509.load_pem_x509_certificate((directory / CERTIFICATE_FILE).read_bytes())
-        key = serialization.load_pem_private_key((directory / KEY_FILE).read_bytes(), key_password)
+        private = _signer(key).open(directory, certificate.public_key())
     except OSError as error:
         raise ConfigurationError([Mistake(directory, 0, f"the authority cannot be read ({error.strerror})")]) from None
     except (ValueError, TypeError):
         # No detail: cryptography's text for a wrong password and for a damaged file differ between versions.
         raise ConfigurationError([Mistake(directory, 0, "the authority's key does not open, or its certificate is damaged")]) from None
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
-        raise ConfigurationError([Mistake(directory, 0, "the authority's key and certificate do not belong together")])
-    return Authority(directory, certificate, key)
+    return Authority(directory, certificate, private)
+
+
+def _signer(key: bytes | Signer) -> Signer:
+    return FileSigner(key) if isinstance(key, bytes) else key
 
 
 def self_signed(key: ec.EllipticCurvePrivateKey, name: str, days: int) -> x509.Certificate:
@@ -213,8 +217,3 @@ def _serial() -> int:
 
 def _moment() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
-
-
-def _encrypted(key: ec.EllipticCurvePrivateKey, password: bytes) -> bytes:
-    encryption = serialization.BestAvailableEncryption(password)
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)

@@ -50,6 +50,7 @@ class ConfigFile(_File):
     state: str
     vault: Literal["sqlite"]
     operator_key: Annotated[str, Meta(pattern="^file:.")]
+    authority_keys: Annotated[str, Meta(pattern="^(file|pkcs11:.+)$", description="file, or pkcs11:token=NAME?module-path=…")] = "file"
     processes: Annotated[Literal["separate", "one"], Meta(description="one: for trials only")] = "separate"
     workers: Literal["auto"] | Annotated[int, Meta(ge=1, le=256)] = "auto"
     proxy_protocol: list[str] = field(default_factory=list)

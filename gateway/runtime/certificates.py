@@ -6,15 +6,18 @@ certificate says, which is ``gateway.ca``'s.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gateway.ca.authority import LEDGER_FILE, Authority, ClientKey, load_authority, new_key
+from gateway.ca.authority import LEDGER_FILE, Authority, ClientKey, create_authority, load_authority, new_key
 from gateway.ca.bundle import FILE_NAME, Bundle, Server, endings, write_bundle
-from gateway.ca.files import require_absent
+from gateway.ca.files import PRIVATE, require_absent
 from gateway.ca.installation import Address
 from gateway.ca.ledger import Ledger
 from gateway.ca.server import server_authority
+from gateway.ca.signers import Place, signer_for_new, signer_of
 from gateway.ca.signing_requests import read_public_key, require_free
 from gateway.cipher.providers import OperatorKey
 from gateway.config import Config
@@ -78,7 +81,25 @@ def open_authority(config: Config, operator: OperatorKey, customer: str) -> Auth
 
 def authority_of(config: Config, operator: OperatorKey, customer: str) -> Authority:
     """Asks no policy: revocation lists go on while one is being mended."""
-    return load_authority(config.authority_dir(customer), authority_password(operator, customer))
+    directory = config.authority_dir(customer)
+    return load_authority(directory, signer_of(directory, _place(config, operator, customer)))
+
+
+@contextmanager
+def founded_authority(config: Config, operator: OperatorKey, customer: str) -> Iterator[None]:
+    """A new authority; when what follows fails, its key goes from the token too (the files are the caller's to remove)."""
+    signer, directory = signer_for_new(_place(config, operator, customer)), config.authority_dir(customer)
+    create_authority(directory, signer)
+    files = {file.name: (file.read_bytes(), PRIVATE) for file in directory.iterdir()}
+    try:
+        yield
+    except BaseException:  # also when interrupted: nobody would find the key there again
+        signer.discard(files)
+        raise
+
+
+def _place(config: Config, operator: OperatorKey, customer: str) -> Place:
+    return Place(customer, authority_password(operator, customer), config.authority_keys)
 
 
 def ledger_of(config: Config, customer: str) -> Path:

@@ -12,7 +12,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.ca.authority import create_authority
 from gateway.ca.files import require_absent
 from gateway.ca.server import ServerFiles, create_server_certificate
 from gateway.cipher.credentials import Credential, generate_password
@@ -26,6 +25,7 @@ from gateway.policy.load import load_policies
 from gateway.policy.load import policy_file as policy_file
 from gateway.policy.load_customers import NAME
 from gateway.runtime.certificates import authority_password as authority_password
+from gateway.runtime.certificates import founded_authority
 from gateway.runtime.certificates import issue_certificate as issue_certificate
 from gateway.runtime.certificates import ledger_of as ledger_of
 from gateway.runtime.keys import customer_files
@@ -108,8 +108,7 @@ def add_customer(
     file = config.policies / "customers" / f"{name}.yaml"
     _require_new_customer(config, file, name)
     passwords = {user: generate_password() for user in users}
-    with _undone_on_failure(config.customer_dir(name), config.share(name)):
-        create_authority(config.authority_dir(name), authority_password(operator, name))
+    with _undone_on_failure(config.customer_dir(name), config.share(name)), founded_authority(config, operator, name):
         recovery_code = keys_of(config, operator, name).create(passwords)
         text = customer_file(name, api, upstream, networks, dict(users), ca)
         replace_checked(file, text, lambda: load_policies(config))

@@ -35,6 +35,7 @@ EVERY_KEY = {
         "state": "state",
         "vault": "sqlite",
         "operator_key": "file:certs/operator.key",
+        "authority_keys": "pkcs11:token=authorities?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:certs/pin",
         "processes": "separate",
         "workers": 2,
         "proxy_protocol": ["192.0.2.0/24"],
