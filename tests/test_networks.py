@@ -23,6 +23,8 @@ from gateway.networks import Network, NetworkTable, parse_network
         ("::1/128", "::1/128"),
         ("::/0", "::/0"),
         ("64:ff9b::/96", "64:ff9b::/96"),
+        ("2002:c000:200::/40", "2002:c000:200::/40"),
+        ("::/128", "::/128"),
     ],
 )
 def test_a_network_is_read(text: str, expected: str) -> None:
@@ -30,21 +32,61 @@ def test_a_network_is_read(text: str, expected: str) -> None:
 
 
 NO_NETWORK = "is not a network such as 192.0.2.0/24 or 2001:db8::/48"
+OCTAL, FOUR, NAMES = (
+    ": zeros in front mean octal to some programs; write ",
+    ": write all four numbers of the address",
+    ": names are not looked up",
+)
 REFUSED = [
     ("192.0.2.1", "has no prefix length: write 192.0.2.1/32"),
     ("2001:db8::1", "has no prefix length: write 2001:db8::1/128"),
     ("10.0.0.1/8", "has bits set behind its prefix: write 10.0.0.0/8"),
+    ("10.0.0.1/0", "has bits set behind its prefix: write 0.0.0.0/0"),
     ("2001:db8::1/32", "has bits set behind its prefix: write 2001:db8::/32"),
     ("10.0.0.0/255.0.0.0", "has a mask instead of a prefix length: write 10.0.0.0/8"),
     ("10.0.0.0/0.255.255.255", "has a mask instead of a prefix length: write 10.0.0.0/8"),
     ("10.0.0.0/٨", "has a mask instead of a prefix length"),
+    ("10.0.0.0/８", "has a mask instead of a prefix length"),
     ("10.0.0.0/+8", "has a mask instead of a prefix length"),
     ("10.0.0.0/8 ", "has a mask instead of a prefix length"),
+    ("10.0.0.0/8\n", "has a mask instead of a prefix length"),
     ("10.0.0.0/1_0", "has a mask instead of a prefix length"),
+    ("192.0.2.0/024", "has zeros in front of its prefix length: write 192.0.2.0/24"),
+    ("2001:db8::/032", "has zeros in front of its prefix length: write 2001:db8::/32"),
     ("::ffff:10.0.0.0/104", "is IPv4 written as IPv6: write 10.0.0.0/8"),
+    ("::ffff:a00:0/104", "is IPv4 written as IPv6: write 10.0.0.0/8"),
     ("::ffff:0:0/96", "is IPv4 written as IPv6: write 0.0.0.0/0"),
-    *((text, NO_NETWORK) for text in ("", "/8", "10/8", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "2001:db8::/129", " 10.0.0.0/8")),
-    *((text, NO_NETWORK) for text in ("010.0.0.0/8", "0x0a.0.0.0/8", "167772160/8", "10.0.0/8", "fe80::1%eth0/128", "suite.internal/8")),
+    ("::ffff:192.0.2.1/128", "is IPv4 written as IPv6: write 192.0.2.1/32"),
+    ("::192.0.2.0/120", "is IPv4 in a form that no client has: write 192.0.2.0/24"),
+    ("::c000:200/120", "is IPv4 in a form that no client has: write 192.0.2.0/24"),
+    ("010.0.0.1", NO_NETWORK + OCTAL + "10.0.0.1/32"),
+    ("010.0.0.0/8", NO_NETWORK + OCTAL + "10.0.0.0/8"),
+    ("192.000.002.000/24", NO_NETWORK + OCTAL + "192.0.2.0/24"),
+    ("10.1", NO_NETWORK + FOUR),
+    ("10/8", NO_NETWORK + FOUR),
+    ("10.0.0/8", NO_NETWORK + FOUR),
+    ("127.1/8", NO_NETWORK + FOUR),
+    ("0x7f.1", NO_NETWORK + FOUR),
+    ("0x0a.0.0.0/8", NO_NETWORK + FOUR),
+    ("167772160/8", NO_NETWORK + FOUR),
+    ("10.0.0.0-10.0.0.255", NO_NETWORK + ": write 10.0.0.0/24"),
+    ("192.0.2.1 - 192.0.2.4", NO_NETWORK + ": write 192.0.2.1/32, 192.0.2.2/31, 192.0.2.4/32"),
+    ("10.0.0.1-11.255.255.254", NO_NETWORK + ": write 10.0.0.1/32, 10.0.0.2/31, "),
+    ("10.0.0.9-10.0.0.1", NO_NETWORK),
+    ("10.1.*.*", NO_NETWORK + ": write a prefix length instead of asterisks"),
+    (" 10.0.0.0/8", NO_NETWORK + ": write 10.0.0.0/8, without blanks"),
+    ("10.0.0.0 / 8", NO_NETWORK + ": write 10.0.0.0/8, without blanks"),
+    ("fe80::1%eth0/128", NO_NETWORK + ": a zone is a matter of the machine"),
+    ("fe80::%1/64", NO_NETWORK + ": a zone is a matter of the machine"),
+    ("suite.internal/8", NO_NETWORK + NAMES),
+    ("localhost", NO_NETWORK + NAMES),
+    ("10.0.0.0/33", NO_NETWORK + ": the prefix length goes up to 32"),
+    ("10.0.0.0/-1", NO_NETWORK),
+    ("2001:db8::/129", NO_NETWORK + ": the prefix length goes up to 128"),
+    *(
+        (text, NO_NETWORK)
+        for text in ("", "/8", "/", "10.0.0.0/", "10.0.0.256/32", "[2001:db8::]/32", "2001:db8::g/64", "١٠.0.0.0/8", "10.0.0.0\0/8")
+    ),
 ]
 
 
