@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from gateway.errors import Refused
-from gateway.policy.model import Api, Limits, PolicySet, Role, Route
+from gateway.policy.model import Api, Limits, PolicySet, Role, Route, Template
 from gateway.policy.path import Parameter, canonical
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -58,19 +58,24 @@ def find_route(api: Api, method: str, segments: tuple[str, ...]) -> Route:
 
     Raises Refused('route-unknown' | 'method-unknown').
     """
-    fitting = [route for route in api.routes if fits(route.segments, segments)]
-    if not fitting:
-        raise Refused("route-unknown")
-    best = min(tuple(part is None for part in route.segments) for route in fitting)
-    wanted = "GET" if method == "HEAD" else method
-    for route in fitting:
-        if route.method == wanted and tuple(part is None for part in route.segments) == best:
+    for template, routes in api.paths.get(len(segments), ()):
+        if fits(template, segments):
+            # Of two that fit, the more exact one comes first; and two that are equally exact differ in a literal, so one fits.
+            route = routes.get("GET" if method == "HEAD" else method)
+            if route is None:
+                raise Refused("method-unknown")
             return route
-    raise Refused("method-unknown")
+    raise Refused("route-unknown")
 
 
-def fits(pattern: tuple[str | None, ...], segments: tuple[str, ...]) -> bool:
-    return len(pattern) == len(segments) and all(part is None or part == segment for part, segment in zip(pattern, segments, strict=True))
+def fits(pattern: Template, segments: tuple[str, ...]) -> bool:
+    """A loop and no generator, which would cost three times as much on the path of every request."""
+    if len(pattern) != len(segments):
+        return False
+    for part, segment in zip(pattern, segments, strict=True):  # noqa: SIM110
+        if part is not None and part != segment:
+            return False
+    return True
 
 
 def _check_origin(request: AccessRequest) -> None:

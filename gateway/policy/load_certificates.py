@@ -106,9 +106,14 @@ def _email(node: Node, text: str) -> str:
 
 
 def _subject(node: Node, text: str) -> str:
-    if not _SUBJECT.fullmatch(text) or re.search(r"=\s|(?<!\\)\s(?:[,+]|$)", text):
+    if not is_subject(text):
         node.wrong(f"expected the whole subject as RFC 4514 writes it, such as CN=import,O=Energie Nord{_subject_hint(text)}")
     return text
+
+
+def is_subject(text: str) -> bool:
+    """Blanks at the ends of a value count only where they are escaped."""
+    return _SUBJECT.fullmatch(text) is not None and not re.search(r"=\s|(?<!\\)\s(?:[,+]|\Z)", text)
 
 
 def _subject_hint(text: str) -> str:

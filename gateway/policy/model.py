@@ -16,6 +16,8 @@ from gateway.body.selector import Record
 from gateway.networks import NetworkTable
 from gateway.tokens.form import DataClass
 
+Template = tuple[str | None, ...]  # the segments of a path; None stands for a parameter
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -39,7 +41,7 @@ class Route:
 
     method: str
     template: str  # /orders/{id}
-    segments: tuple[str | None, ...]  # None stands for a parameter
+    segments: Template
     roles: frozenset[str]
     query: Mapping[str, str]  # parameter → "clear" or the name of a data class
     request: Record | Literal["pass"] | None
@@ -66,6 +68,17 @@ class Api:
     routes: tuple[Route, ...]
     limits: Limits
     tests: tuple[PolicyTest, ...] = ()
+    #: Segments in a path → templates of that length with their routes by method, the more exact ones first (see ``decide.py``).
+    paths: Mapping[int, tuple[tuple[Template, Mapping[str, Route]], ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        templates: dict[Template, dict[str, Route]] = {}
+        for route in self.routes:
+            templates.setdefault(route.segments, {}).setdefault(route.method, route)
+        exact_first = sorted(templates.items(), key=lambda entry: [part is None for part in entry[0]])
+        lengths = {len(template) for template in templates}
+        found = {length: tuple(entry for entry in exact_first if len(entry[0]) == length) for length in lengths}
+        object.__setattr__(self, "paths", found)
 
 
 @dataclass(frozen=True, slots=True)

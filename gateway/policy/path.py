@@ -62,6 +62,10 @@ def _segment(raw: str) -> str:
     """Empty segments, dots, encoded slashes and percent signs, trailing dots: each is dropped or kept by some server."""
     if not _SEGMENT.fullmatch(raw):
         raise Refused("path-ambiguous")
+    if "%" not in raw:  # ASCII without separators and blanks, by the expression above: it has one form only
+        if raw.endswith("."):
+            raise Refused("path-ambiguous")
+        return raw
     text = _decoded(raw, "path-ambiguous")
     # A server that folds compatibility forms reads U+FF0F as a slash and U+2026 as three dots.
     for reading in (text, unicodedata.normalize("NFKC", text)):
