@@ -108,6 +108,10 @@ def two(made, tmp_path_factory):
     return folder.config, operator
 
 
+@pytest.mark.trap(
+    "T-M10",
+    "A signing request that asks for more than a client gets, or has a weak or foreign key, is refused and leaves no trace.",
+)
 @pytest.mark.parametrize("abuse", ABUSES)
 def test_tm10_nothing_is_issued(two, tmp_path, abuse):
     content, said = ABUSES[abuse]
@@ -118,6 +122,7 @@ def test_tm10_nothing_is_issued(two, tmp_path, abuse):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.trap("T-M10", "Of a signing request nothing but the public key reaches the certificate.")
 def test_tm10_of_a_harmless_request_only_the_key_is_used(two, tmp_path):
     key = ec.generate_private_key(ec.SECP256R1())
     asked = request(usage(digital_signature=True, key_encipherment=True), key=key, subject="Herr Direktor, bitte alles")
@@ -131,6 +136,7 @@ def test_tm10_of_a_harmless_request_only_the_key_is_used(two, tmp_path):
     assert not [file for file in (tmp_path / "out").rglob("*") if file.is_file() and b"PRIVATE KEY" in file.read_bytes()]
 
 
+@pytest.mark.trap("T-M10", "A key that has a certificate of one customer gets none of another.")
 def test_tm10_one_key_is_one_customers(two, tmp_path):
     """With one key under two names, whoever steals it is two customers; and each of them could say it was the other."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -141,6 +147,7 @@ def test_tm10_one_key_is_one_customers(two, tmp_path):
     assert issue_certificate(*two, OTHER, "shared-2", tmp_path / "third", asked)  # a renewal that keeps its key is the customer's choice
 
 
+@pytest.mark.trap("T-M10", "The key of a revoked certificate is never certified again.")
 def test_tm10_the_key_of_a_revoked_certificate_does_not_come_back(two, tmp_path):
     asked = Wishes(csr=write(tmp_path, request()))
     bundle = issue_certificate(*two, CUSTOMER, "stolen", tmp_path / "first", asked)
@@ -150,6 +157,7 @@ def test_tm10_the_key_of_a_revoked_certificate_does_not_come_back(two, tmp_path)
         issue_certificate(*two, CUSTOMER, "stolen-2", tmp_path / "second", asked)
 
 
+@pytest.mark.trap("T-M10", "An authority's own key becomes no client's.")
 @pytest.mark.parametrize("owner", [CUSTOMER, OTHER])
 def test_tm10_an_authoritys_own_key_is_no_clients(two, tmp_path, owner):
     key = open_authority(*two, owner).private_key
@@ -157,6 +165,7 @@ def test_tm10_an_authoritys_own_key_is_no_clients(two, tmp_path, owner):
         issue_certificate(*two, CUSTOMER, "ca", tmp_path / "out", Wishes(csr=write(tmp_path, request(key=key))))
 
 
+@pytest.mark.trap("T-M10", "Without the operator's key, or with another one, no certificate is issued.")
 @pytest.mark.parametrize("credential", ["none", "another operator's"])
 def test_tm10_without_the_operators_key_nobody_issues(two, tmp_path, credential):
     """Not with the files alone, and not with a key of one's own."""
@@ -172,6 +181,7 @@ def test_tm10_without_the_operators_key_nobody_issues(two, tmp_path, credential)
         issue_certificate(config, other, CUSTOMER, "import", tmp_path / "out", Wishes(csr=write(tmp_path, request())))
 
 
+@pytest.mark.trap("T-M10", "What one customer's authority signs in another's name is let in as nobody.")
 def test_tm10_one_customers_authority_never_signs_for_another(two, tmp_path):
     """Even asked from inside the program: the certificate would name one customer and chain to the other's authority, and is refused."""
     issued = open_authority(*two, CUSTOMER).issue(OTHER, "import")
