@@ -8,6 +8,7 @@ import ssl
 import pytest
 
 from gateway.audit import read
+from gateway.ca import crl
 from gateway.errors import ConfigurationError, Unavailable
 from gateway.runtime import worker as worker_module
 from gateway.runtime.snapshot import build_snapshot
@@ -96,6 +97,9 @@ async def test_everything_in_one_process_serves_and_ends(folder, capsys):
     context = ssl.create_default_context(cafile=folder.path / "certs" / "server-ca.pem")
     with pytest.raises((ConnectionError, ssl.SSLError)):
         await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="gateway.example")
+    async with asyncio.timeout(30):
+        while crl.read(folder.config.authority_dir(CUSTOMER)) is None:
+            await asyncio.sleep(0.01)
     stop.set()
     await asyncio.wait_for(task, 60)
     assert [(record["kind"], record["address"], record["reason"]) for record in read(folder.config.audit_dir)] == [
