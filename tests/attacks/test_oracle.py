@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
+import pytest
+
 from tests.attacks.oracle import CLOSED, HANDSHAKE, ROLES_OF_ROUTE, Attempt, World, verdict
 from tests.attacks.three_customers import ADDRESSES, USERS, Shown, ThreeCustomers
 
@@ -226,6 +228,8 @@ def headers(facts: Attempt) -> Iterator[tuple[str, str | None]]:
     yield "Sec-Fetch-Site", facts.fetch_site
 
 
+@pytest.mark.trap("C-07", "Whoever resumes a session is judged by its leaf, request by request, as an oracle of forty lines judges.")
+@pytest.mark.trap("C-09", "A handshake that a client of TLS 1.3 believes in lets nobody in: twenty thousand answers are the oracle's.")
 async def test_the_gateway_and_the_oracle_agree(tmp_path):
     three = ThreeCustomers(tmp_path / "gateway")
     async with three.serving() as ports:
