@@ -86,6 +86,11 @@ def names_of(certificate: x509.Certificate) -> frozenset[tuple[str, str]]:
     return frozenset((_TYPES[type(name)], str(name.value)) for name in names if type(name) in _TYPES)
 
 
+def subject_of(certificate: x509.Certificate) -> str:
+    """As RFC 4514 writes it, with OpenSSL's names for the rarer attributes."""
+    return certificate.subject.rfc4514_string(_ATTRIBUTES)
+
+
 def is_one_of(certificate: x509.Certificate, only: tuple[Mapping[str, str], ...]) -> bool:
     """Does it match one of the ``spelled`` entries, every member of it? Without entries every certificate does."""
     if not only:
@@ -93,7 +98,7 @@ def is_one_of(certificate: x509.Certificate, only: tuple[Mapping[str, str], ...]
     facts = {(kind, _spelled(kind, name)) for kind, name in names_of(certificate)} | {
         ("sha256", fingerprint_of(certificate)),
         ("spki", hashlib.sha256(key_of(certificate)).hexdigest()),  # outlives a renewal that keeps the key
-        ("subject", certificate.subject.rfc4514_string(_ATTRIBUTES)),
+        ("subject", subject_of(certificate)),
     }
     return any(entry and entry.items() <= facts for entry in only)
 

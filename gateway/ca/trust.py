@@ -109,6 +109,11 @@ class Trust:
         self._check_ledger(identity)
         return identity
 
+    def opinions(self, leaf_der: bytes, now: float) -> dict[str, str | None]:
+        """What each customer whose authority has the issuer's name says of it: None is yes. For people; nothing is decided by it."""
+        leaf = parse_leaf(leaf_der)
+        return {customer: self._fault(customer, leaf, now) for customer in self._issuers.get(leaf.issuer.public_bytes(), ())}
+
     def with_ledgers(self, ledgers: Mapping[str, Ledger]) -> Trust:
         """The same authorities with newer ledgers. Chain checks stay remembered: no ledger was part of them."""
         members = {customer: replace(self._members[customer], ledger=ledger) for customer, ledger in ledgers.items()}

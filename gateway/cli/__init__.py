@@ -12,7 +12,7 @@ import sys
 import click
 
 import gateway
-from gateway.cli import audit, certificates, checking, customers, serving, users
+from gateway.cli import audit, certificates, checking, customers, explaining, serving, users
 from gateway.cli.output import ANSWER_NO, CONFIGURATION, show_failure, show_mistakes
 from gateway.errors import ConfigurationError, Refused, Unavailable
 from gateway.problems import DETAILS
@@ -31,6 +31,7 @@ for command in (
     serving.serve,
     checking.check,
     checking.test_,
+    explaining.explain,
     customers.customer,
     users.user,
     certificates.cert,

@@ -113,7 +113,7 @@ def _subject(node: Node, text: str) -> str:
 
 def is_subject(text: str) -> bool:
     """Blanks at the ends of a value count only where they are escaped."""
-    return _SUBJECT.fullmatch(text) is not None and not re.search(r"=\s|(?<!\\)\s(?:[,+]|\Z)", text)
+    return _SUBJECT.fullmatch(text) is not None and not re.search(r"=[\s#]|(?<!\\)\s(?:[,+]|\Z)", text)
 
 
 def _subject_hint(text: str) -> str:

@@ -34,15 +34,17 @@ def read_customer(root: Node, apis: Mapping[str, Api], folder: Path, *, all_apis
     api = fields["api"].text()
     if all_apis and api not in apis:
         fields["api"].wrong(f"there is no API {api!r}{suggestion(api, tuple(apis))}")
+    networks = _networks(fields["networks"])
     return Customer(
         name=name,
         api=api,
         upstream=_upstream(fields["upstream"], folder),
-        networks=tuple(_networks(fields["networks"])),
+        networks=tuple(network for network, _ in networks),
         certificates=read_certificates(fields["certificates"], folder),
         key=_key(fields["key"]) if "key" in fields else CustomerKey(),
         users=_users(fields["users"], apis.get(api)),
         file=root.file,
+        network_lines=tuple(line for _, line in networks),
     )
 
 
@@ -96,11 +98,12 @@ def _authorization(node: Node | None, folder: Path) -> Literal["forward", "drop"
     return "drop"
 
 
-def _networks(node: Node) -> list[Network]:
-    networks: list[Network] = []
+def _networks(node: Node) -> list[tuple[Network, int]]:
+    """Each with its line."""
+    networks: list[tuple[Network, int]] = []
     for item in node.items():
         try:
-            networks.append(parse_network(item.text()))
+            networks.append((parse_network(item.text()), item.line))
         except ValueError as error:
             item.wrong(str(error))
     if node.value == []:

@@ -119,6 +119,7 @@ class Customer:
     key: CustomerKey
     users: Mapping[str, str]  # user → role
     file: Path
+    network_lines: tuple[int, ...] = field(default=(), compare=False)  # where each of ``networks`` stands in ``file``
 
 
 @dataclass(frozen=True, slots=True)
