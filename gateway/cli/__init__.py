@@ -12,7 +12,7 @@ import sys
 import click
 
 import gateway
-from gateway.cli import audit, certificates, checking, customers, explaining, serving, users
+from gateway.cli import audit, certificates, checking, customers, doctor, explaining, serving, users
 from gateway.cli.output import ANSWER_NO, CONFIGURATION, show_failure, show_mistakes
 from gateway.errors import ConfigurationError, Refused, Unavailable
 from gateway.problems import DETAILS
@@ -36,6 +36,7 @@ for command in (
     users.user,
     certificates.cert,
     audit.audit,
+    doctor.doctor,
 ):
     cli.add_command(command)
 

@@ -16,6 +16,7 @@ from gateway.cli.secrets import operator_passphrase, passphrase_file
 from gateway.config import load_config
 from gateway.runtime import admin_process, cipher_process, process, setup, vault_process, worker
 from gateway.runtime.keys import open_operator_key
+from gateway.runtime.selfcheck import require_program
 from gateway.runtime.snapshot import build_snapshot
 from gateway.runtime.startup import Startup, by_hand, receive
 from gateway.runtime.supervisor import Supervisor
@@ -68,6 +69,8 @@ def serve(config_path: Path, role: str | None, passphrase_file: Path | None) -> 
     startup = receive()
     if startup is not None:
         process.end_with_parent()
+    else:
+        require_program()  # once: what the supervisor starts is the same program
     if role is None and startup is None and config.processes == "separate":
         passphrase = operator_passphrase(passphrase_file).encode()
         _check_first(config_path, passphrase)

@@ -143,6 +143,7 @@ async def main(path: Path, startup: Startup, stop: asyncio.Event, reload: asynci
 
 async def beside(config: Config, path: Path, sock: socket.socket | None, stop: asyncio.Event) -> None:
     """The same within a worker (``processes: one``). Whatever fails here is tried again; customers are served meanwhile."""
+    roster.write(config.run_dir, roster.Roster(os.getpid(), ()))
     while not stop.is_set():
         try:
             role = AdminRole(config, path, readiness.of_this_process)
@@ -150,6 +151,7 @@ async def beside(config: Config, path: Path, sock: socket.socket | None, stop: a
         except Exception as error:  # the root of a task that must never end the worker that it lives in
             _log.error("the operators' listener failed and is started again: %s at %s", type(error).__name__, place_of(error))
             await _pause(stop, AGAIN)
+    roster.remove(config.run_dir)
     if sock is not None:
         sock.close()
 

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.cipher.hardening import harden
+from gateway.runtime.selfcheck import runs_on
 from gateway.wire import place_of
 
 M_MMAP_THRESHOLD = -3
@@ -96,6 +97,7 @@ Main = Callable[[asyncio.Event, asyncio.Event], Awaitable[None]]
 def run(role: str, main: Main) -> None:
     """Run ``main(stop, reload)`` until it ends: SIGTERM and SIGINT set ``stop``, SIGHUP sets ``reload``."""
     set_up_logging(role)
+    _log.info("%s", runs_on())  # C-12, O-04: what a finding of tomorrow is compared with
     for measure, done in harden(lock_memory=role in HOLDS_KEYS):
         if not done:
             _log.warning("hardening not possible here: %s", measure)
