@@ -41,6 +41,7 @@ def status(answer):
     return int(answer.split(b" ", 2)[1])
 
 
+@pytest.mark.trap("H-07", "The operators' listener names neither its software nor its faults.")
 def test_t_a4_it_is_there_for_who_holds_the_token_and_says_nothing_of_itself(ask, bearer):
     assert status(ask(b"GET /metrics HTTP/1.1", HERE, bearer)) == 200
     for answer in (ask(b"GET /healthz HTTP/1.1", HERE), ask(b"GET /metrics HTTP/1.1", HERE), ask(b"GET / HTTP/9.9", HERE)):
@@ -48,6 +49,7 @@ def test_t_a4_it_is_there_for_who_holds_the_token_and_says_nothing_of_itself(ask
         assert not [word for word in (b"aiohttp", b"Python", b"Traceback") if word in answer]
 
 
+@pytest.mark.trap("T-A4", "A name that was rebound to our address is no name of the operators' listener.")
 @pytest.mark.parametrize(
     "host", [b"Host: evil.example", b"Host: evil.example:9443", b"Host: 127.0.0.1.evil.example", b"Host: localhost.", b"X: y"]
 )
@@ -59,6 +61,7 @@ def test_t_a4_two_hosts(ask, bearer):
     assert status(ask(b"GET /metrics HTTP/1.1", HERE, b"Host: evil.example", bearer)) == 400
 
 
+@pytest.mark.trap("T-A4", "No page in an operator's browser reads the operators' listener, even with the token.")
 @pytest.mark.parametrize("header", [b"Origin: https://evil.example", b"Origin: null", b"Sec-Fetch-Site: cross-site"])
 def test_t_a4_a_page_in_an_operators_browser(ask, bearer, header):
     answer = ask(b"GET /metrics HTTP/1.1", HERE, bearer, header)
@@ -66,11 +69,13 @@ def test_t_a4_a_page_in_an_operators_browser(ask, bearer, header):
     assert b"access-control-allow" not in answer.lower()
 
 
+@pytest.mark.trap("T-A4", "Nothing can be changed through the operators' listener.")
 @pytest.mark.parametrize("method", [b"POST", b"PUT", b"DELETE", b"PATCH", b"OPTIONS"])
 def test_t_a4_nothing_can_be_changed(ask, bearer, method):
     assert status(ask(method + b" /metrics HTTP/1.1", HERE, bearer)) == 405
 
 
+@pytest.mark.trap("H-07", "Without the operators' token only health and revocation lists answer, also on loopback.")
 @pytest.mark.parametrize(
     "path", [b"/metrics", b"/", b"/debug/pprof/", b"/.gateway/account", b"/config", b"/orders", b"/healthz/../metrics", b"//metrics"]
 )
@@ -78,6 +83,7 @@ def test_h07_without_the_token_only_health_and_revocation_lists_answer(ask, path
     assert status(ask(b"GET " + path + b" HTTP/1.1", HERE)) == 401
 
 
+@pytest.mark.trap("T-A6", "No header makes a health check of another request to the operators' listener.")
 @pytest.mark.parametrize(
     "header",
     [
@@ -92,6 +98,7 @@ def test_t_a6_no_header_makes_a_health_check_of_something_else(ask, header):
     assert status(ask(b"GET /metrics HTTP/1.1", HERE, header)) == 401
 
 
+@pytest.mark.trap("T-A6", "Health, metrics and revocation lists are not on the customers' side at all.")
 @pytest.mark.parametrize("agent", [b"GoogleHC/1.0", b"kube-probe/1.30"])
 def test_t_a6_nor_is_there_a_health_check_on_the_customers_side(environment, attacker, agent):
     """Whoever asks there needs certificate, network and password like everybody else; then there is no such route."""
@@ -102,6 +109,7 @@ def test_t_a6_nor_is_there_a_health_check_on_the_customers_side(environment, att
         assert line.reply().status == 403
 
 
+@pytest.mark.trap("T-A4", "No path of a revocation list leads to another file.")
 @pytest.mark.parametrize(
     "path",
     [
@@ -117,12 +125,14 @@ def test_t_a4_no_path_leads_out_of_the_lists(ask, path):
     assert status(answer) in (400, 404)
 
 
+@pytest.mark.trap("T-A4", "The operators' listener is bound to loopback only.")
 def test_t_a4_it_listens_on_loopback_only(environment):
     port = f":{urlsplit(environment.admin_url).port:04X}"
     lines = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
     assert {line[1] for line in lines if line[1].endswith(port) and line[3] == "0A"} == {f"0100007F{port}"}
 
 
+@pytest.mark.trap("T-A4", "An upstream that is the operators' listener, by any spelling, is a mistake at load.")
 @pytest.mark.parametrize(
     "url", ["https://127.0.0.1:{port}", "https://localhost:{port}/x", "https://[::1]:{port}", "https://127.0.0.2:{port}"]
 )
@@ -142,6 +152,7 @@ def test_t_a4_an_upstream_that_is_the_operators_listener_is_refused(tmp_path, en
         load_policies(load_config(tmp_path / "config.yaml"))
 
 
+@pytest.mark.trap("T-A7", "What was sent to the operators' listener stands in no log and no metric.")
 def test_t_a7_what_was_sent_reaches_no_log_and_no_metric(environment, ask, bearer):
     planted = [b"Mustermann\x1b[31m", b'Mustermann"} 1\r\ngateway_forged 1', b"Mustermann%0a%0dx"]
     for word in planted:
