@@ -60,6 +60,7 @@ REASONS: dict[str, str] = {
     "header-malformed": "malformed-request",
     # 400: the body
     "body-missing": "body-refused",
+    "form-malformed": "body-refused",
     "body-not-declared": "body-refused",
     "body-not-json": "body-refused",
     "body-not-utf8": "body-refused",

@@ -46,7 +46,7 @@ def decide(policies: PolicySet, request: AccessRequest) -> Decision:
     route = find_route(api, request.method, target.segments)
     if role.name not in route.roles:
         raise Refused("role-denied")
-    _check_origin(request)
+    check_origin(request)
     for parameter in target.parameters:
         if parameter.name not in route.query:
             raise Refused("query-unlisted")
@@ -78,7 +78,7 @@ def fits(pattern: Template, segments: tuple[str, ...]) -> bool:
     return True
 
 
-def _check_origin(request: AccessRequest) -> None:
+def check_origin(request: AccessRequest) -> None:
     """Browsers send the password by themselves, so another site's page could make them write (CSRF): only our own pages may."""
     if request.method in SAFE:
         return

@@ -107,18 +107,26 @@ async def _read_record(request: BaseRequest, record: Record, limits: Limits) -> 
     if not request.body_exists:
         raise Refused("body-missing")
     check_media_type(request.headers.get("Content-Type"))
-    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-        raise Refused("content-coding")
-    if (request.content_length or 0) > limits.body:
-        raise Refused("body-too-large")
-    invite(request)
-    body = await _whole(request, limits.body)
-    if not body:
-        raise Refused("body-missing")
+    body = await read_whole(request, limits.body)
     scanned = scan(body, record, depth=limits.depth)
     if personal_data(scanned):
         raise Refused("body-personal-data")
     return scanned
+
+
+async def read_whole(request: BaseRequest, limit: int) -> bytes:
+    """A body of at most ``limit`` bytes, never empty, whose media type was judged before. Raises Refused."""
+    if not request.body_exists:
+        raise Refused("body-missing")
+    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise Refused("content-coding")
+    if (request.content_length or 0) > limit:
+        raise Refused("body-too-large")
+    invite(request)
+    body = await _whole(request, limit)
+    if not body:
+        raise Refused("body-missing")
+    return body
 
 
 def invite(request: BaseRequest) -> None:

@@ -11,78 +11,28 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from aiohttp.web import BaseRequest, Response, StreamResponse
 
 from gateway.errors import Refused, SessionEnded, Unavailable
 from gateway.policy.decide import AccessRequest, Decision, decide
 from gateway.policy.model import Customer
-from gateway.proxy import answers
+from gateway.policy.path import is_reserved
+from gateway.proxy import account, answers
 from gateway.proxy.access import Client, Snapshot, check_host, identify
 from gateway.proxy.bodies import ANSWER_LIMIT, at_rest, read_request, restored, scan_answer
+from gateway.proxy.exchange import Credentials, Trail
 from gateway.proxy.headers import Public, basic_credentials, inbound, outbound
 from gateway.proxy.server import check_framing, peer_of
 from gateway.proxy.sessions import Sessions
 from gateway.proxy.upstream import UpstreamKey, UpstreamPool, UpstreamResponse
-from gateway.vault.interface import AtRest, Clear, Event, Exchange, Session, Vault
+from gateway.vault.interface import AtRest, Clear, Event, Exchange, Vault
 from gateway.wire import place_of
 
 _log = logging.getLogger("gateway.proxy")
 
 #: Seconds between tries to record an event: a vault that was killed is back within a few, and the audit log shall be complete.
 RECORD_AGAIN = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 0.0)
-
-
-@dataclass
-class Trail:
-    """What is known of an exchange so far: grows as it crosses, and becomes its one audit event at the end."""
-
-    exchange: str
-    method: str
-    address: str = ""
-    customer: str = ""
-    user: str = ""
-    route: str = ""
-    certificate: str = ""
-    revision: str = ""
-    begun: bool = False  # the vault has written its begin record
-    replayed: bool = False  # the upstream may have seen the request twice
-    started: bool = False  # bytes of an answer are on their way to the client
-
-    def learn(self, customer: str, certificate: str) -> None:
-        self.customer, self.certificate = customer, certificate
-
-    def event(self, reason: str, status: int) -> Event:
-        return Event(
-            "end" if self.begun else "refused",
-            exchange=self.exchange,
-            customer=self.customer,
-            user=self.user,
-            method=self.method,
-            route=self.route,
-            address=self.address,
-            certificate=self.certificate,
-            reason=reason,
-            status=status,
-            revision=self.revision,
-            replayed=self.replayed,
-        )
-
-
-@dataclass
-class _Credentials:
-    """A session and what it takes to open it once more: a lease may end, or a process restart, while an exchange runs."""
-
-    sessions: Sessions
-    client: Client
-    user: str
-    password: str = field(repr=False)
-    session: Session
-
-    async def renew(self) -> bytes:
-        self.session = await self.sessions.renew(self.client, self.user, self.password)
-        return self.session.handle
 
 
 class Gateway:
@@ -111,16 +61,21 @@ class Gateway:
         check_host(snapshot, request.headers["Host"], peer.server_name)
         user, password = basic_credentials(request.headers.get("Authorization"))
         session = await self._sessions.of(client, user, password, self._clock())
-        credentials = _Credentials(self._sessions, client, user, password, session)
+        credentials = Credentials(self._sessions, client, user, password, session)
         trail.user = user
 
+        # The gateway's own page: behind the same locks as all else, and nothing of it ever goes upstream.
+        access = _access_request(request, client, user, snapshot)
+        if is_reserved(access.target):
+            return await account.answer(request, access, self._vault, credentials, trail)
+
         # What may they? Only then is a byte of the body read.
-        decision = decide(snapshot.policies, _access_request(request, client, user, snapshot))
+        decision = decide(snapshot.policies, access)
         trail.route = decision.route.template
         outgoing = await read_request(request, decision)
 
         # Nothing leaves before it is tokenized, its tokens are on disk and the begin record is written.
-        tokens = await self._tokenize(credentials, self._exchange(trail, decision), outgoing.values(), trail)
+        tokens = await self._tokenize(credentials, trail.begins(decision.role.name), outgoing.values(), trail)
         target, body = outgoing.tokenized(tokens)
         customer = snapshot.policies.customers[client.customer]
         upstream = await self._upstreams.request(
@@ -139,21 +94,15 @@ class Gateway:
         finally:
             upstream.release()
 
-    async def _tokenize(self, credentials: _Credentials, exchange: Exchange, values: Sequence[Clear], trail: Trail) -> list[str]:
-        try:
-            tokens = await self._vault.tokenize(credentials.session.handle, exchange, values)
-        except SessionEnded:
-            tokens = await self._vault.tokenize(await credentials.renew(), exchange, values)
+    async def _tokenize(self, credentials: Credentials, exchange: Exchange, values: Sequence[Clear], trail: Trail) -> list[str]:
+        tokens = await credentials.ask(lambda session: self._vault.tokenize(session, exchange, values))
         trail.begun = True
         return tokens
 
-    async def _detokenize(self, credentials: _Credentials, exchange: str, texts: Sequence[AtRest]) -> list[str]:
+    async def _detokenize(self, credentials: Credentials, exchange: str, texts: Sequence[AtRest]) -> list[str]:
         if not texts:
             return []
-        try:
-            return await self._vault.detokenize(credentials.session.handle, exchange, texts)
-        except SessionEnded:
-            return await self._vault.detokenize(await credentials.renew(), exchange, texts)
+        return await credentials.ask(lambda session: self._vault.detokenize(session, exchange, texts))
 
     async def _respond(
         self,
@@ -161,7 +110,7 @@ class Gateway:
         upstream: UpstreamResponse,
         decision: Decision,
         customer: Customer,
-        credentials: _Credentials,
+        credentials: Credentials,
         trail: Trail,
     ) -> StreamResponse:
         declared = decision.route.response
@@ -188,7 +137,7 @@ class Gateway:
         reason, status, retry_after = "client-gone", 0, None
         try:
             response = await self._cross(request, trail)
-            reason, status = "", response.status
+            reason, status = trail.reason, response.status
             return response
         except (Refused, Unavailable) as refused:
             reason, retry_after = refused.reason, getattr(refused, "retry_after", None)
@@ -201,7 +150,7 @@ class Gateway:
             _log.error("exchange %s failed: %s at %s", trail.exchange, type(error).__name__, place_of(error))
             reason = "internal"
         finally:
-            if reason in ("", "client-gone"):
+            if reason in (trail.reason, "client-gone"):
                 self._record(trail.event(reason, status))
         return self._refuse(request, trail, reason, retry_after)
 
@@ -216,19 +165,6 @@ class Gateway:
         if request.body_exists and not request.content.at_eof():
             response.force_close()  # unread bytes of a body must never be taken for the next request (T-S4)
         return response
-
-    def _exchange(self, trail: Trail, decision: Decision) -> Exchange:
-        return Exchange(
-            trail.exchange,
-            trail.customer,
-            trail.user,
-            decision.role.name,
-            trail.method,
-            trail.route,
-            trail.address,
-            trail.certificate,
-            trail.revision,
-        )
 
     def _record(self, event: Event) -> None:
         """Without waiting: the vault ends what a vanished worker began, and refuses new exchanges when it cannot write."""
