@@ -105,19 +105,20 @@ async def _change(request: BaseRequest, desk: _Desk) -> Response:
         wish = read_form(body, own)
         password = await desk.change(wish)
     except Refused as refused:
-        return await _refused(desk, refused)
+        return await _refused(desk, refused, choosing=b"how=own" in body)
     return _page(account_page.done(desk.shown(Account(makes_users=False)), wish, password if wish.new is None else "", _end_of(wish)))
 
 
-async def _refused(desk: _Desk, refused: Refused) -> Response:
+async def _refused(desk: _Desk, refused: Refused, *, choosing: bool) -> Response:
     """The page again, with a sentence; but only where a user can do something about it. All else is a problem document."""
     sentence = DETAILS.get(refused.reason)
     if refused.reason == "throttled":
-        sentence = f"Too many attempts. Try again in {refused.retry_after} seconds."
+        sentence = f"Too many attempts. Wait for {refused.retry_after} s, then try again."
     if sentence is None:
         raise refused
     desk.trail.reason = refused.reason
-    page = _page(account_page.account(desk.shown(await desk.account()), sentence), problem_of(refused.reason).status)
+    form = "" if not choosing else "user" if desk.trail.route == USERS else "own"
+    page = _page(account_page.account(desk.shown(await desk.account()), sentence, form), problem_of(refused.reason).status)
     if refused.retry_after is not None:
         page.headers["Retry-After"] = str(refused.retry_after)
     return page

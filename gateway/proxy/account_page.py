@@ -53,20 +53,27 @@ class Shown:
         }
 
 
-def account(shown: Shown, problem: str = "") -> str:
-    """The page with its forms; ``problem`` is a sentence that says why nothing was changed."""
+def account(shown: Shown, problem: str = "", choosing: str = "") -> str:
+    """The page with its forms. ``problem`` is a sentence that says why nothing was changed; ``choosing`` is the form (``own``, ``user``)
+    whose user was about to choose a password, and shall not be given another one by surprise."""
     notice = _filled("problem.html", problem=problem) if problem else Html("")
-    own = _filled("own.html", passwords=_filled("passwords.html", form="own"))
-    return _framed(shown, notice, Html(own + _making(shown)), problem="Not changed – " if problem else "")
+    own = _filled("own.html", passwords=_passwords("own", choosing))
+    return _framed(shown, notice, Html(own + _making(shown, choosing)), problem="Not changed – " if problem else "")
 
 
-def _making(shown: Shown) -> Html:
+def _passwords(form: str, choosing: str) -> Html:
+    checked, not_checked = Html(" checked"), Html("")
+    generated, chosen = (not_checked, checked) if choosing == form else (checked, not_checked)
+    return _filled("passwords.html", form=form, generated=generated, chosen=chosen)
+
+
+def _making(shown: Shown, choosing: str) -> Html:
     if not shown.makes_users:
         return Html("")
     if not shown.without_password:
         return _filled("nobody.html")
     options = _joined(_filled("option.html", value=user) for user in shown.without_password)
-    return _filled("users.html", options=options, passwords=_filled("passwords.html", form="user"))
+    return _filled("users.html", options=options, passwords=_passwords("user", choosing))
 
 
 def done(shown: Shown, wish: Wish, generated: str, until: str) -> str:

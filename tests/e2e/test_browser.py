@@ -44,21 +44,22 @@ def installed(neighbour, tmp_path):
 
 
 @contextlib.asynccontextmanager
-async def browser_of(chromium, home, gateway):
-    """Asked for a certificate it shows the one that it has, as after a click on OK."""
+async def browser_of(chromium, home, gateway, user="maria", password=None):
+    """Asked for a certificate it shows the one that it has, as after a click on OK; and asked for a password, this one."""
     from playwright.async_api import async_playwright
 
     always = {f"{gateway.url},*": {"setting": {"filters": [{}]}}}
-    preferences = home / "profile" / "Default" / "Preferences"
+    profile = home / f"profile-{len(list(home.iterdir()))}"
+    preferences = profile / "Default" / "Preferences"
     preferences.parent.mkdir(parents=True)
     preferences.write_text(json.dumps({"profile": {"content_settings": {"exceptions": {"auto_select_certificate": always}}}}))
     async with async_playwright() as playwright:
         context = await playwright.chromium.launch_persistent_context(
-            home / "profile",
+            profile,
             executable_path=chromium,
             args=QUIET + SANDBOX,
             env={**os.environ, "HOME": str(home)},
-            http_credentials={"username": "maria", "password": gateway.customers[OURS].passwords["maria"]},
+            http_credentials={"username": user, "password": password or gateway.customers[OURS].passwords[user]},
         )
         yield await context.new_page()
         await context.close()

@@ -58,4 +58,5 @@ def test_the_tutorial_works_as_it_stands(ran):
     assert "certificate-missing" in everything
     assert "credentials-missing" in everything
     assert "whole: " in everything
+    assert '"old_password_valid_until":"20' in everything
     assert (folder / "tutorial" / "customer.json").stat().st_mode & 0o777 == 0o600

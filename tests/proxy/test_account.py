@@ -223,7 +223,7 @@ async def test_guessing_in_the_form_is_slowed_down_and_says_for_how_long(here, s
         assert (await send_form(here, current_password="geraten")).status == 400
     page = await send_form(here, current_password=secret)
     assert (page.status, page.headers["retry-after"]) == (429, "1")
-    assert "Try again in 1 seconds" in page.body.decode()
+    assert "Wait for 1 s" in page.body.decode()
     script = await here.ask("POST", PAGE, {"current_password": secret})
     assert (script.status, script.headers["retry-after"]) == (429, "1")
     assert (await here.ask("GET", PAGE)).status == 200

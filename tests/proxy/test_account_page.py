@@ -114,6 +114,13 @@ def test_what_each_page_says():
     assert "nele has a password" in PAGES["made"]
 
 
+@pytest.mark.parametrize("choosing", ["", "own", "user"])
+def test_after_a_mistake_the_choice_stands_where_it_was(choosing):
+    page = Reader(account_page.account(SHOWN, "The new password is the current one.", choosing))
+    checked = {attributes["id"] for attributes in page.all("input") if "checked" in attributes}
+    assert checked == {f"{form}-{'chosen' if form == choosing else 'generated'}" for form in ("own", "user")}
+
+
 def test_the_facts_for_scripts():
     assert SHOWN.facts() == {"customer": "stadtwerke_musterstadt", "user": "maria", "role": "dispatcher", "makes_users": True,
                              "users_without_password": ["nele", "ole"]}  # fmt: skip
