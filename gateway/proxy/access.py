@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 
 from gateway.ca.trust import Trust
 from gateway.errors import Refused
+from gateway.networks import NetworkTable
 from gateway.policy.model import PolicySet
+
+NOBODY = NetworkTable({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,7 @@ class Snapshot:
     trust: Trust
     hostnames: frozenset[str]
     tls: ssl.SSLContext
+    balancers: NetworkTable = NOBODY  # load balancers that speak PROXY protocol
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The accept loop: address and number of connections are judged before a byte is read, and a failed handshake has a reason.
 
-What belongs here: everything before the first byte of HTTP. What never may: a word of what the peer sent. ``create_server``
-of asyncio would hide failed handshakes (C-08) and begin TLS before anybody could ask who is there (dependencies 4.3).
+What belongs here: everything before the first byte of HTTP, by way of ``arrival.py`` (who is behind the load balancer) and
+``tls_transport.py``. What never may: a word of what the peer sent. ``create_server`` of asyncio would hide failed handshakes (C-08)
+and begin TLS before anybody could ask who is there (dependencies 4.3).
 """
 
 from __future__ import annotations
@@ -12,33 +13,20 @@ import errno
 import logging
 import socket
 import ssl
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.proxy.arrival import Arrival
 from gateway.proxy.peer import address_of
+from gateway.proxy.places import Place, Places
+from gateway.proxy.tls_transport import Entrance, TlsLayer
+from gateway.proxy.turnstile import Turnstile
 
 _log = logging.getLogger("gateway.listener")
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _GONE = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK})
-
-#: OpenSSL's reasons → ours. A closed list: the exception's text quotes what the peer sent.
-_TLS_REASONS = {
-    "HTTP_REQUEST": "not-tls",
-    "HTTPS_PROXY_REQUEST": "not-tls",
-    "WRONG_VERSION_NUMBER": "not-tls",
-    "UNSUPPORTED_PROTOCOL": "version",
-    "VERSION_TOO_LOW": "version",
-    "NO_SHARED_CIPHER": "cipher",
-    "NO_APPLICATION_PROTOCOL": "protocol",
-    "CERTIFICATE_VERIFY_FAILED": "certificate-unknown",
-    "EXCESSIVE_MESSAGE_SIZE": "certificate-unsuitable",
-}
-_VERIFY_REASONS = {9: "certificate-not-yet-valid", 10: "certificate-expired", 26: "certificate-unsuitable"}  # X509_V_ERR_…
-
-ProtocolFactory = Callable[[Callable[[], None]], asyncio.Protocol]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,67 +35,75 @@ class Limits:
 
     connections: int = 8192
     per_address: int = 1024
-    handshake: float = 10.0  # seconds from accept to the end of the handshake (T-D6)
-    goodbye: float = 2.0  # seconds that a closing peer may take to say so
+    proxy_header: float = 5.0  # seconds from accept to the end of a load balancer's header, which it sends at once (T-I9)
+    handshake: float = 10.0  # seconds from there to the end of the handshake (T-D6)
+    goodbye: float = 2.0  # seconds that a closing peer may take to read the last that was said
 
 
 DEFAULT_LIMITS = Limits()
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a listener asks at each connection, so that a reload is seen by the next one.
+
+    ``admit``: may this address be spoken to at all? ``is_balancer``: must it say first for whom it speaks? ``tls``: with which context?
+    """
+
+    admit: Callable[[str], bool]
+    is_balancer: Callable[[str], bool]
+    tls: Callable[[], ssl.SSLContext]
+
+
 class Listener:
     """Accepts on ``sock``, which is bound and listening already.
 
-    ``admit``: may this address be spoken to at all? ``tls``: the context of this moment, so a reload is seen by the next
-    connection. ``protocol_factory``: called with what the protocol calls when its connection is lost.
+    ``on_closed(address, reason)`` hears of everything that ended before there was a request.
     """
 
     def __init__(
         self,
         sock: socket.socket,
+        rules: Rules,
         *,
-        admit: Callable[[str], bool],
-        tls: Callable[[], ssl.SSLContext | None],
-        protocol_factory: ProtocolFactory,
-        on_refused: Callable[[str], None],
-        on_handshake_failed: Callable[[str, str], None],
+        protocol_factory: Callable[[], asyncio.Protocol],
+        on_closed: Callable[[str, str], None],
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         sock.setblocking(False)
         self._sock = sock
-        self._admit, self._tls, self._protocol_factory = admit, tls, protocol_factory
-        self._on_refused, self._on_handshake_failed = on_refused, on_handshake_failed
+        self._rules = rules
+        self._protocol_factory, self._on_closed = protocol_factory, on_closed
         self._limits = limits
-        self._live: Counter[str] = Counter()
-        self._open = 0
+        self._places = Places(limits.connections, limits.per_address)
+        self._turnstile = Turnstile()
         self._accepting: asyncio.Task[None] | None = None
-        self._starting: set[asyncio.Task[None]] = set()
-        self._empty = asyncio.Event()
-        self._empty.set()
-        self.refused = 0  # by address
-        self.overflowed = 0  # by the limits on connections
-        self.failed = 0  # handshakes
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._arriving: set[Arrival | TlsLayer] = set()  # whose header or handshake is under way
 
     @property
     def connections(self) -> int:
         """Open ones, those in their handshake included."""
-        return self._open
+        return self._places.taken
 
     async def start(self) -> None:
         self._accepting = asyncio.get_running_loop().create_task(self._accept())
 
     async def stop(self) -> None:
         """Accept nothing more, and break off the handshakes that are under way; open connections live on."""
-        tasks = [*self._starting, *([self._accepting] if self._accepting else [])]
+        tasks = [*self._connecting, *([self._accepting] if self._accepting else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for arriving in list(self._arriving):
+            arriving.abort()
         self._sock.close()
 
     async def drain(self, seconds: float) -> bool:
         """Wait until all connections are closed; False when some are left."""
         try:
             async with asyncio.timeout(seconds):
-                await self._empty.wait()
+                await self._places.empty.wait()
         except TimeoutError:
             return False
         return True
@@ -138,78 +134,68 @@ class Listener:
         return pause
 
     def _receive(self, sock: socket.socket, peername: Any) -> None:
+        address = address_of(peername)
+        balancer = bool(address) and self._says(self._rules.is_balancer, address)
+        place = None
+        if not balancer and not self._says(self._rules.admit, address):
+            self._on_closed(address, "network-unknown")
+        elif (place := self._places.take("" if balancer else address)) is None:
+            self._on_closed(address, "connections-exceeded")
+        if place is None:
+            sock.close()
+            return
+        task = asyncio.get_running_loop().create_task(self._connect(sock, address, place, balancer))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    def _says(self, rule: Callable[[str], bool], address: str) -> bool:
         try:
-            address = address_of(peername)
-            admitted = bool(address) and self._admit(address)
+            return bool(address) and rule(address)
         except Exception:  # a broken address list admits nobody, and must not end the accept loop
             _log.exception("an address could not be judged")
-            address, admitted = "", False
-        if not admitted:
-            self.refused += 1
-            sock.close()
-            self._on_refused(address)
-        elif self._open >= self._limits.connections or self._live[address] >= self._limits.per_address:
-            self.overflowed += 1
-            sock.close()
-        else:
-            task = asyncio.get_running_loop().create_task(self._shake_hands(sock, address))
-            self._starting.add(task)
-            task.add_done_callback(self._starting.discard)
+            return False
 
-    async def _shake_hands(self, sock: socket.socket, address: str) -> None:
-        free = self._occupy(address)
-        context = self._tls()
+    async def _connect(self, sock: socket.socket, address: str, place: Place, balancer: bool) -> None:
+        protocol = self._arrival(address, place) if balancer else self._layer(address, place)
         connected = False
         try:
             with contextlib.suppress(OSError):  # a peer that has gone already is found out below
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             # From here on the socket is the loop's to close: closed under its transport, its number would soon be another's.
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: self._protocol_factory(free),
-                sock,
-                ssl=context,
-                ssl_handshake_timeout=self._limits.handshake if context else None,
-                ssl_shutdown_timeout=self._limits.goodbye if context else None,
-            )
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, sock)
             connected = True
-        except OSError as error:
-            self.failed += 1
-            self._on_handshake_failed(address, reason_of(error))
+        except OSError:
+            self._on_closed(address, "client-gone")
         finally:
             if not connected:
-                free()
+                self._arriving.discard(protocol)
+                place.free()
 
-    def _occupy(self, address: str) -> Callable[[], None]:
-        """Count a connection; what is returned uncounts it, once, however often it is called."""
-        self._open += 1
-        self._live[address] += 1
-        self._empty.clear()
-        occupied = True
+    def _layer(self, address: str, place: Place) -> TlsLayer:
+        """TLS for one connection of a client that is let in so far."""
+        limits = self._limits
+        entrance = Entrance(self._rules.tls(), self._protocol_factory, self._on_closed, self._turnstile, limits.handshake, limits.goodbye)
+        layer = TlsLayer(entrance, address, lambda: self._arriving.discard(layer), place.free)
+        self._arriving.add(layer)
+        return layer
 
-        def free() -> None:
-            nonlocal occupied
-            if not occupied:
-                return
-            occupied = False
-            self._open -= 1
-            self._live[address] -= 1
-            if not self._live[address]:
-                del self._live[address]
-            if not self._open:
-                self._empty.set()
+    def _arrival(self, balancer: str, place: Place) -> Arrival:
+        """A load balancer's connection; the client behind it is judged as if it had come by itself."""
 
-        return free
+        def admit(address: str) -> TlsLayer | None:
+            self._arriving.discard(arrival)
+            if not self._says(self._rules.admit, address):
+                self._on_closed(address, "network-unknown")
+            elif not place.belongs_to(address):
+                self._on_closed(address, "connections-exceeded")
+            else:
+                return self._layer(address, place)
+            return None
 
+        def lost() -> None:
+            self._arriving.discard(arrival)
+            place.free()
 
-def reason_of(error: BaseException) -> str:
-    """One of a few fixed words for a failed handshake; never text that the peer had a part in."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return _VERIFY_REASONS.get(error.verify_code, "certificate-unknown")
-    if isinstance(error, ssl.SSLError):
-        reason = getattr(error, "reason", None) or ""  # some are raised without one
-        if "ALERT" in reason:
-            return "alert"  # the client did not like our certificate, or something else about us
-        return _TLS_REASONS.get(reason, "protocol-error")
-    if isinstance(error, ConnectionAbortedError | TimeoutError):
-        return "timeout"  # asyncio's way of saying that the handshake took too long
-    return "client-gone"
+        arrival = Arrival(self._limits.proxy_header, admit, lambda reason: self._on_closed(balancer, reason), lost)
+        self._arriving.add(arrival)
+        return arrival

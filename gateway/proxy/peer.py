@@ -12,7 +12,6 @@ from typing import Any
 from aiohttp.web import BaseRequest
 
 from gateway.proxy.access import Peer
-from gateway.proxy.tls import server_name
 
 
 @lru_cache(maxsize=4096)
@@ -34,8 +33,5 @@ def peer_of(request: BaseRequest) -> Peer:
     transport = request.transport
     if transport is None:
         raise ConnectionResetError
-    encrypted = transport.get_extra_info("ssl_object")
-    address = address_of(transport.get_extra_info("peername"))
-    if encrypted is None:
-        return Peer(address, None, None)
-    return Peer(address, encrypted.getpeercert(binary_form=True), server_name(encrypted))
+    peer = transport.get_extra_info("peer")
+    return peer if isinstance(peer, Peer) else Peer(address_of(transport.get_extra_info("peername")), None, None)

@@ -21,6 +21,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from gateway.errors import Refused
 from gateway.proxy import answers, framing
+from gateway.proxy.access import Peer
 from gateway.proxy.peer import address_of, peer_of
 
 __all__ = ["GatewayServer", "check_framing", "peer_of"]
@@ -60,14 +61,13 @@ def check_framing(request: BaseRequest) -> None:
 
 
 class Connection(RequestHandler):
-    """One client's connection. ``on_lost`` is called once, when it is gone."""
+    """One client's connection."""
 
-    __slots__ = ("_gateway", "_head_timer", "_on_lost", "_write_timer")
+    __slots__ = ("_gateway", "_head_timer", "_write_timer")
 
-    def __init__(self, server: GatewayServer, on_lost: Callable[[], None], **settings: Any) -> None:
+    def __init__(self, server: GatewayServer, **settings: Any) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **settings)
         self._gateway = server
-        self._on_lost = on_lost
         self._head_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
 
@@ -80,7 +80,6 @@ class Connection(RequestHandler):
         self._stop_write_timer()
         super().connection_lost(exc)
         self._gateway.forget(self)
-        self._on_lost()
 
     def data_received(self, data: bytes) -> None:
         # The bytes belong to a head when none has come yet, or when the loop in ``start`` waits for the next one.
@@ -100,6 +99,16 @@ class Connection(RequestHandler):
     def resume_writing(self) -> None:
         self._stop_write_timer()
         super().resume_writing()
+
+    def end_unless(self, welcome: Callable[[Peer], bool]) -> None:
+        """Break off what this connection is in the middle of, unless its peer is still welcome (T-M2): an answer may take hours.
+
+        One that is idle stays: its next request is judged anyway, and gets an answer that says no.
+        """
+        peer = self.transport.get_extra_info("peer") if self.transport is not None and self._request_in_progress else None
+        if peer is not None and not welcome(peer):
+            self._gateway.on_malformed("certificate-revoked", peer.address)
+            self._reset()
 
     def end_if_idle(self) -> None:
         if not self._request_in_progress and not self._messages:
@@ -141,12 +150,15 @@ class Connection(RequestHandler):
 
     def _break_off(self) -> None:
         """A begun answer must never count as complete, also by a client that takes the end of the connection for its end: RST, no FIN."""
+        self._reset()
+        raise ConnectionResetError
+
+    def _reset(self) -> None:
         if self.transport is not None:
             sock = self.transport.get_extra_info("socket")
             with contextlib.suppress(OSError):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.transport.abort()
-        raise ConnectionResetError
 
     def _head_is_late(self) -> None:
         self._head_timer = None
@@ -204,11 +216,16 @@ class GatewayServer(web.Server):
             "logger": _log,
         }
 
-    def __call__(self, on_lost: Callable[[], None] = lambda: None) -> Connection:
-        return Connection(self, on_lost, **self._settings)
+    def __call__(self) -> Connection:
+        return Connection(self, **self._settings)
 
     def remember(self, connection: Connection) -> None:
         self._live.add(connection)
+
+    def end_unless(self, welcome: Callable[[Peer], bool]) -> None:
+        """After a reload: whoever is no longer let in gets nothing more, also of an answer that is on its way."""
+        for connection in list(self._live):
+            connection.end_unless(welcome)
 
     def forget(self, connection: Connection) -> None:
         self._live.discard(connection)

@@ -13,6 +13,7 @@ from gateway.ca.authority import CERTIFICATE_FILE, LEDGER_FILE
 from gateway.ca.trust import Trust, sources_of
 from gateway.config import Config, load_config
 from gateway.errors import ConfigurationError
+from gateway.networks import NetworkTable
 from gateway.policy.load import load_policies, policy_files
 from gateway.policy.model import PolicySet
 from gateway.proxy.access import Snapshot
@@ -28,7 +29,7 @@ def build_snapshot(config: Config, policies: PolicySet | None = None, *, running
     policies = policies if policies is not None else load_policies(config)
     trust = Trust.build(sources_of(policies, config.authority_dir, config.fetched_crl), time.time(), running=running)
     tls = server_context(config.certificate, config.private_key, trust.union_pem())
-    return Snapshot(policies, trust, frozenset(name.lower() for name in config.hostnames), tls)
+    return Snapshot(policies, trust, frozenset(name.lower() for name in config.hostnames), tls, NetworkTable({"": config.proxy_protocol}))
 
 
 def warnings_of(snapshot: Snapshot, now: float) -> tuple[str, ...]:

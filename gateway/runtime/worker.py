@@ -7,6 +7,7 @@ import logging
 import os
 import resource
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -14,11 +15,11 @@ from functools import partial
 from pathlib import Path
 
 from gateway.config import Config, load_config
-from gateway.errors import ConfigurationError, Unavailable
+from gateway.errors import ConfigurationError, Refused, Unavailable
 from gateway.policy.load import load_policies
-from gateway.proxy.access import Snapshot
+from gateway.proxy.access import Peer, Snapshot, identify
 from gateway.proxy.handler import Gateway
-from gateway.proxy.listener import Listener
+from gateway.proxy.listener import Listener, Rules
 from gateway.proxy.server import GatewayServer
 from gateway.proxy.upstream import UpstreamPool
 from gateway.runtime.admin_process import beside
@@ -35,6 +36,10 @@ from gateway.wire import Link
 #: Seconds within which a worker that was told to end finishes what it began.
 DRAIN = 15.0
 
+#: Addresses that are counted by themselves within a minute, and what all others are counted under.
+MOST_COUNTED = 10_000
+ELSEWHERE = "elsewhere"
+
 _log = logging.getLogger("gateway.worker")
 
 
@@ -47,7 +52,7 @@ class Worker:
         self._vault = vault
         self.upstreams = UpstreamPool()
         self.gateway = Gateway(lambda: self.snapshot, vault, self.upstreams)
-        self.server = GatewayServer(self.gateway.handle, on_malformed=self._malformed)
+        self.server = GatewayServer(self.gateway.handle, on_malformed=lambda reason, address: self._count(address, reason))
         self._closed: dict[tuple[str, str], int] = {}
 
     def swap(self) -> str:
@@ -56,28 +61,36 @@ class Worker:
         except (ConfigurationError, OSError):
             # A mistake in some policy must not keep a revoked certificate in (T-M2): the ledgers are read all the same.
             self.snapshot = replace(self.snapshot, trust=self.snapshot.trust.refreshed())
+            self.server.end_unless(self._is_welcome)
             raise
+        self.server.end_unless(self._is_welcome)
         self.upstreams.renew()  # connections that were checked against the old authorities end
         return self.snapshot.policies.revision
+
+    def _is_welcome(self, peer: Peer) -> bool:
+        try:
+            identify(self.snapshot, peer, time.time(), lambda customer, fingerprint: None)
+        except Refused:
+            return False
+        return True
 
     def listener(self, sock: socket.socket) -> Listener:
         return Listener(
             sock,
-            # Looked up at each call: the table is swapped with the snapshot.
-            admit=lambda address: self.snapshot.policies.networks.anyone(address),  # noqa: PLW0108
-            tls=lambda: self.snapshot.tls,
+            Rules(  # looked up at each call: all of it is swapped with the snapshot
+                admit=lambda address: self.snapshot.policies.networks.anyone(address),  # noqa: PLW0108
+                is_balancer=lambda address: self.snapshot.balancers.anyone(address),  # noqa: PLW0108
+                tls=lambda: self.snapshot.tls,
+            ),
             protocol_factory=self.server,
-            on_refused=lambda address: self._count(address, "network-unknown"),
-            on_handshake_failed=lambda address, reason: self._count(address, "handshake-failed"),
+            on_closed=self._count,
         )
 
-    def _malformed(self, reason: str, address: str) -> None:
-        self._count(address, reason)
-
     def _count(self, address: str, reason: str) -> None:
-        """Counted, not written one by one: whoever can open connections must not be able to fill the disk."""
-        if len(self._closed) < 10_000 or (address, reason) in self._closed:
-            self._closed[address, reason] = self._closed.get((address, reason), 0) + 1
+        """Counted, not written one by one: whoever can open connections must not be able to fill the disk, nor the memory."""
+        if len(self._closed) >= MOST_COUNTED and (address, reason) not in self._closed:
+            address = ELSEWHERE
+        self._closed[address, reason] = self._closed.get((address, reason), 0) + 1
 
     async def report_closed(self, stop: asyncio.Event, every: float = 60.0) -> None:
         """Write the counts once a minute, and at the end."""

@@ -9,8 +9,8 @@ import ssl
 
 import pytest
 
-from gateway.proxy.listener import Limits, Listener, reason_of
-from gateway.proxy.tls import server_context, server_name
+from gateway.proxy.listener import Limits, Listener, Rules
+from gateway.proxy.tls import server_context
 
 LOOPS = [asyncio.new_event_loop]
 with contextlib.suppress(ImportError):
@@ -20,34 +20,26 @@ with contextlib.suppress(ImportError):
 
 
 class Echo(asyncio.Protocol):
-    def __init__(self, free):
-        self._free = free
-
     def connection_made(self, transport):
         self.transport = transport
 
     def data_received(self, data):
-        encrypted = self.transport.get_extra_info("ssl_object")
-        self.transport.write(data + (server_name(encrypted) or "").encode() if encrypted else data)
-
-    def connection_lost(self, exc):
-        self._free()
+        peer = self.transport.get_extra_info("peer")
+        self.transport.write(f"{data.decode()} {peer.server_name} {peer.address}".encode())
 
 
 class Door:
     """A listener on a free port, with everything it reports."""
 
-    def __init__(self, context=None, admit=lambda address: True, **limits):
+    def __init__(self, context, admit=lambda address: True, is_balancer=lambda address: False, **limits):
         self.sock = socket.create_server(("127.0.0.1", 0))
         self.port = self.sock.getsockname()[1]
-        self.refused, self.failed = [], []
+        self.closed = []
         self.listener = Listener(
             self.sock,
-            admit=admit,
-            tls=lambda: self.context,
+            Rules(admit, is_balancer, lambda: self.context),
             protocol_factory=Echo,
-            on_refused=self.refused.append,
-            on_handshake_failed=lambda address, reason: self.failed.append((address, reason)),
+            on_closed=lambda address, reason: self.closed.append((address, reason)),
             limits=Limits(**limits),
         )
         self.context = context
@@ -117,9 +109,9 @@ def test_an_admitted_address_is_served(run, own, customer, context):
     async def main():
         async with Door(context) as door:
             client = own.client_context(customer.issue("import"))
-            assert await say(*await door.connect(client, server_hostname="localhost")) == b"hallolocalhost"
+            assert await say(*await door.connect(client, server_hostname="localhost")) == b"hallo localhost 127.0.0.1"
             await until(lambda: door.listener.connections == 0)
-            assert (door.refused, door.failed) == ([], [])
+            assert door.closed == []
 
     run(main)
 
@@ -133,13 +125,12 @@ def test_another_address_is_closed_before_any_tls(run, own, context):
             with contextlib.suppress(ConnectionError):
                 assert await reader.read() == b""
             writer.close()
-            assert door.refused == ["127.0.0.1"]
-            assert (door.listener.refused, door.listener.failed) == (1, 0)
+            assert door.closed == [("127.0.0.1", "network-unknown")]
 
     run(main)
 
 
-def test_a_broken_address_list_admits_nobody_and_ends_nothing(run):
+def test_a_broken_address_list_admits_nobody_and_ends_nothing(run, own, context):
     async def main():
         verdicts = iter([ValueError("broken"), True])
 
@@ -149,12 +140,12 @@ def test_a_broken_address_list_admits_nobody_and_ends_nothing(run):
                 raise verdict
             return verdict
 
-        async with Door(admit=admit) as door:
+        async with Door(context, admit=admit) as door:
             reader, writer = await door.connect()
             with contextlib.suppress(ConnectionError):
                 assert await reader.read() == b""
             writer.close()
-            assert await say(*await door.connect()) == b"hallo"
+            assert await say(*await door.connect(own.client_context(), server_hostname="localhost")) == b"hallo localhost 127.0.0.1"
 
     run(main)
 
@@ -162,7 +153,7 @@ def test_a_broken_address_list_admits_nobody_and_ends_nothing(run):
 HELLOS = {
     "plain HTTP": (b"GET / HTTP/1.1\r\nHost: Mustermann\r\n\r\n", "not-tls"),
     "a PROXY line that nobody declared": (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", "not-tls"),
-    "noise": (b"\x16\x03\x01\x00\x05Max\x00\x00\x00\x00", "protocol-error"),
+    "noise": (b"\x16\x03\x01\x00\x05Max\x00\x00\x00\x00", "handshake-failed"),
     "nothing, and gone": (b"", "client-gone"),
 }
 
@@ -180,9 +171,8 @@ def test_a_failed_handshake_has_a_fixed_reason(run, context, caplog, name):
             with contextlib.suppress(ConnectionError):
                 await reader.read()
             writer.close()
-            await until(lambda: door.failed)
-            assert [address for address, _ in door.failed] == ["127.0.0.1"]
-            assert door.failed[0][1] in (reason, "protocol-error") if name.startswith("a PROXY") else door.failed[0][1] == reason
+            await until(lambda: door.closed)
+            assert door.closed == [("127.0.0.1", reason)]
             await until(lambda: door.listener.connections == 0)
 
     with caplog.at_level(logging.DEBUG):
@@ -192,7 +182,7 @@ def test_a_failed_handshake_has_a_fixed_reason(run, context, caplog, name):
 
 @pytest.mark.parametrize(
     ("days", "known", "reason"),
-    [((-1, 30), False, "certificate-unknown"), ((-30, -1), True, "certificate-expired"), ((1, 30), True, "certificate-not-yet-valid")],
+    [((-1, 30), False, "certificate-unknown"), ((-30, -1), True, "certificate-expired"), ((1, 30), True, "certificate-expired")],
 )
 def test_a_refused_certificate_has_its_reason(run, own, customer, new_authority, context, days, known, reason):
     async def main():
@@ -201,8 +191,8 @@ def test_a_refused_certificate_has_its_reason(run, own, customer, new_authority,
             client = own.client_context(issuer.issue("import", days=days))
             with contextlib.suppress(ssl.SSLError, ConnectionError):
                 assert await say(*await door.connect(client, server_hostname="localhost")) == b""
-            await until(lambda: door.failed)
-            assert door.failed == [("127.0.0.1", reason)]
+            await until(lambda: door.closed)
+            assert door.closed == [("127.0.0.1", reason)]
 
     run(main)
 
@@ -212,31 +202,32 @@ def test_td6_a_handshake_has_a_deadline(run, own, context):
         async with Door(context, handshake=0.1) as door:
             reader, writer = await door.connect()
             writer.write(b"\x16\x03")  # the beginning of a record that never ends (T-M4)
-            assert await say(*await door.connect(own.client_context(), server_hostname="localhost")) == b"hallolocalhost"
+            assert await say(*await door.connect(own.client_context(), server_hostname="localhost")) == b"hallo localhost 127.0.0.1"
             with contextlib.suppress(ConnectionError):
                 assert await reader.read() == b""
             writer.close()
-            await until(lambda: door.failed)
-            assert door.failed == [("127.0.0.1", "timeout")]
+            await until(lambda: door.closed)
+            assert door.closed == [("127.0.0.1", "tls-timeout")]
 
     run(main)
 
 
 @pytest.mark.parametrize("limits", [{"connections": 2}, {"per_address": 2}])
-def test_td2_connections_are_bounded_and_come_back(run, limits):
+def test_td2_connections_are_bounded_and_come_back(run, own, context, limits):
     async def main():
-        async with Door(**limits) as door:
-            held = [await door.connect() for _ in range(2)]
+        async with Door(context, **limits) as door:
+            client = own.client_context()
+            held = [await door.connect(client, server_hostname="localhost") for _ in range(2)]
             await until(lambda: door.listener.connections == 2)
             reader, writer = await door.connect()
             with contextlib.suppress(ConnectionError):
                 assert await reader.read() == b""
             writer.close()
-            assert door.listener.overflowed == 1
+            assert door.closed == [("127.0.0.1", "connections-exceeded")]
             for reader, writer in held:
-                assert await say(reader, writer) == b"hallo"
+                assert await say(reader, writer) == b"hallo localhost 127.0.0.1"
             await until(lambda: door.listener.connections == 0)
-            assert await say(*await door.connect()) == b"hallo"
+            assert await say(*await door.connect(client, server_hostname="localhost")) == b"hallo localhost 127.0.0.1"
 
     run(main)
 
@@ -249,7 +240,7 @@ def test_a_reload_is_seen_by_the_next_connection(run, own, customer, context):
             client = own.client_context()
             with pytest.raises(ssl.SSLCertVerificationError):
                 await door.connect(client, server_hostname="localhost")
-            assert await say(*await door.connect(client, server_hostname="other.example")) == b"halloother.example"
+            assert await say(*await door.connect(client, server_hostname="other.example")) == b"hallo other.example 127.0.0.1"
 
     run(main)
 
@@ -266,7 +257,7 @@ def test_stop_breaks_off_handshakes_and_leaves_connections(run, own, context):
             assert await silent_reader.read() == b""
         silent_writer.close()
         assert not await door.listener.drain(0)
-        assert await say(reader, writer) == b"hallolocalhost"
+        assert await say(reader, writer) == b"hallo localhost 127.0.0.1"
         assert await door.listener.drain(5)
         with pytest.raises(OSError):
             await door.connect()
@@ -274,8 +265,8 @@ def test_stop_breaks_off_handshakes_and_leaves_connections(run, own, context):
     run(main)
 
 
-async def test_out_of_descriptors_is_waited_out(monkeypatch, caplog):
-    door = Door()
+async def test_out_of_descriptors_is_waited_out(monkeypatch, caplog, own, context):
+    door = Door(context)
     loop = asyncio.get_running_loop()
     real, failures = loop.sock_accept, iter([errno.EMFILE, errno.ECONNABORTED, errno.ENOBUFS, errno.ENFILE])
 
@@ -286,19 +277,60 @@ async def test_out_of_descriptors_is_waited_out(monkeypatch, caplog):
 
     monkeypatch.setattr(loop, "sock_accept", failing)
     async with door:
-        assert await say(*await door.connect()) == b"hallo"
+        assert await say(*await door.connect(own.client_context(), server_hostname="localhost")) == b"hallo localhost 127.0.0.1"
     assert "out of descriptors" in caplog.text and "Traceback" not in caplog.text
 
 
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [
-        (ConnectionResetError("Max Mustermann"), "client-gone"),
-        (ConnectionAbortedError("SSL handshake is taking longer than 10.0 seconds"), "timeout"),
-        (TimeoutError(), "timeout"),
-        (ssl.SSLError(1, "Max Mustermann"), "protocol-error"),
-        (OSError("Max Mustermann"), "client-gone"),
-    ],
-)
-def test_reasons_are_a_closed_list(error, reason):
-    assert reason_of(error) == reason
+V1 = b"PROXY TCP4 192.0.2.7 192.0.2.1 40000 443\r\n"
+
+
+async def through(door, header, client, pieces=1):
+    """A load balancer that speaks ``header`` and then lets the client's TLS pass, in so many pieces."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    size = -(-len(header) // pieces)
+    for at in range(0, len(header), size):
+        writer.write(header[at : at + size])
+        await asyncio.sleep(0)
+    await writer.start_tls(client, server_hostname="localhost")
+    return reader, writer
+
+
+@pytest.mark.parametrize("pieces", [1, 2, len(V1)])
+def test_behind_a_load_balancer_the_client_is_who_the_header_says(run, own, context, pieces):
+    async def main():
+        asked = []
+        async with Door(context, admit=lambda address: not asked.append(address), is_balancer="127.0.0.1".__eq__) as door:
+            assert await say(*await through(door, V1, own.client_context(), pieces)) == b"hallo localhost 192.0.2.7"
+            assert (asked, door.closed) == (["192.0.2.7"], [])
+            await until(lambda: door.listener.connections == 0)
+
+    run(main)
+
+
+ARRIVALS = {
+    "no header (T-I9)": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", ("127.0.0.1", "proxy-header-missing")),
+    "a broken one": (b"PROXY TCP4 192.0.2.7\r\n", ("127.0.0.1", "proxy-header-malformed")),
+    "one that does not end": (b"PROXY ", ("127.0.0.1", "proxy-header-missing")),
+    "of nobody whom we know": (b"PROXY TCP4 198.51.100.1 192.0.2.1 40000 443\r\n", ("198.51.100.1", "network-unknown")),
+    "of somebody who has too many": (V1, ("192.0.2.7", "connections-exceeded")),
+}
+
+
+@pytest.mark.parametrize("name", ARRIVALS)
+def test_ti9_what_comes_from_a_load_balancer_is_closed_without_a_word(run, own, context, name):
+    sent, told = ARRIVALS[name]
+
+    async def main():
+        async with Door(context, "192.0.2.7".__eq__, "127.0.0.1".__eq__, proxy_header=0.1, per_address=1) as door:
+            held = await through(door, V1, own.client_context()) if "too many" in name else None
+            reader, writer = await door.connect()
+            writer.write(sent)
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+            writer.close()
+            await until(lambda: door.closed == [told])
+            if held:
+                await say(*held)
+            await until(lambda: door.listener.connections == 0)
+
+    run(main)

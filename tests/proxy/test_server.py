@@ -278,17 +278,3 @@ async def test_shutdown_cuts_what_does_not_end():
         with contextlib.suppress(ConnectionError):
             assert await reader.read() == b""
         writer.close()
-
-
-async def test_on_lost_is_told_once():
-    lost = []
-    server = GatewayServer(lambda request: None, on_malformed=lambda *told: None)
-    listening = await asyncio.get_running_loop().create_server(lambda: server(lambda: lost.append(1)), "127.0.0.1", 0)
-    _, writer = await asyncio.open_connection("127.0.0.1", listening.sockets[0].getsockname()[1])
-    writer.close()
-    async with asyncio.timeout(5):
-        while not lost:
-            await asyncio.sleep(0.005)
-    listening.close()
-    await listening.wait_closed()
-    assert lost == [1]

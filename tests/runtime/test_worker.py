@@ -58,7 +58,7 @@ async def test_what_never_became_a_request_is_counted_per_address_and_reason(wor
     worker._vault.failing = failing
     for _ in range(1000):
         worker._count("192.0.2.1", "handshake-failed")
-    worker._malformed("request-malformed", "192.0.2.2")
+    worker._count("192.0.2.2", "request-malformed")
     stop = asyncio.Event()
     stop.set()
     reporting = asyncio.create_task(worker.report_closed(asyncio.Event(), every=0.01))
@@ -76,7 +76,8 @@ async def test_at_most_so_many_addresses_are_counted(worker):
     for number in range(12_000):
         worker._count(str(number), "network-unknown")
     worker._count("0", "network-unknown")
-    assert len(worker._closed) == 10_000
+    assert len(worker._closed) == 10_001
+    assert worker._closed["elsewhere", "network-unknown"] == 2_000  # and none is lost
     assert worker._closed["0", "network-unknown"] == 2
 
 

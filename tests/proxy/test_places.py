@@ -1,0 +1,39 @@
+"""Connections are counted, each exactly once, whatever way they end."""
+
+from gateway.proxy.places import Places
+
+
+def test_a_place_is_taken_and_freed_once():
+    places = Places(10, 10)
+    place = places.take("192.0.2.1")
+    assert place and places.taken == 1 and not places.empty.is_set()
+    place.free()
+    place.free()
+    assert places.taken == 0 and places.empty.is_set()
+
+
+def test_td2_full_in_all_and_full_for_one_address():
+    places = Places(3, 2)
+    held = [places.take("192.0.2.1"), places.take("192.0.2.1")]
+    assert all(held)
+    assert places.take("192.0.2.1") is None
+    assert places.take("192.0.2.2")
+    assert places.take("192.0.2.3") is None
+    held[0].free()
+    assert places.take("192.0.2.1")
+
+
+def test_a_load_balancers_place_becomes_the_clients():
+    places = Places(100, 1)
+    arriving = [places.take("") for _ in range(5)]  # a balancer is not bounded by what one client may have
+    assert all(arriving)
+    assert arriving[0].belongs_to("192.0.2.1")
+    assert not arriving[1].belongs_to("192.0.2.1")
+    assert arriving[2].belongs_to("192.0.2.2")
+    assert places.taken == 5
+    arriving[0].free()
+    assert arriving[1].belongs_to("192.0.2.1")
+    for place in arriving:
+        place.free()
+    assert places.taken == 0
+    assert not arriving[1].belongs_to("192.0.2.1")  # gone is gone
