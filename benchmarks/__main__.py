@@ -63,7 +63,7 @@ def _measure(plan: Plan, workers: int, with_nginx: bool, console: Console) -> tu
 
 
 def _rounds(targets: list[Target], plan: Plan, progress: Progress) -> Samples:
-    task = progress.add_task("measuring", total=plan.rounds * len(WORKLOADS) * len(targets))
+    task = progress.add_task("measuring", total=plan.rounds * (len(WORKLOADS) + 1) * len(targets))
     return loop.run(rounds(targets, plan, lambda: progress.advance(task)))
 
 

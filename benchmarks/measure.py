@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Protocol
 
 from benchmarks.candidates import Target
 from benchmarks.cost import Cost, by_role
-from benchmarks.load import Load
+from benchmarks.handshakes import Handshakes
+from benchmarks.load import Load, Place
 from benchmarks.orders import WORKLOADS
+
+HANDSHAKE = "full mTLS handshake"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,17 @@ class Sample:
 Samples = dict[tuple[str, str], list[Sample]]
 
 
-async def one_window(target: Target, requests: Callable[[], bytes], status: int, plan: Plan) -> Sample:
-    load = Load(requests, status)
+class AnyLoad(Protocol):
+    async def connect(self, place: Place, connections: int) -> None: ...
+
+    def begin(self) -> None: ...
+
+    async def go_on(self, seconds: float) -> tuple[int, float]: ...
+
+    def end(self) -> None: ...
+
+
+async def one_window(target: Target, load: AnyLoad, plan: Plan) -> Sample:
     try:
         await load.connect(target.place, plan.connections)
         load.begin()
@@ -62,17 +75,23 @@ async def one_window(target: Target, requests: Callable[[], bytes], status: int,
 
 
 async def rounds(targets: Sequence[Target], plan: Plan, done: Callable[[], None]) -> Samples:
-    requests = {
-        (workload, target.name): make(target.path, target.headers) for workload, (make, _) in WORKLOADS.items() for target in targets
-    }
-    samples: Samples = {key: [] for key in requests}
+    loads = {(workload, target.name): _loads(workload, target) for workload in (*WORKLOADS, HANDSHAKE) for target in targets}
+    samples: Samples = {key: [] for key in loads}
     for _ in range(plan.rounds):
-        for workload, (_, status) in WORKLOADS.items():
+        for workload in (*WORKLOADS, HANDSHAKE):
             for target in targets:
                 key = workload, target.name
-                samples[key].append(await one_window(target, requests[key], status, plan))
+                samples[key].append(await one_window(target, loads[key](), plan))
                 done()
     return samples
+
+
+def _loads(workload: str, target: Target) -> Callable[[], AnyLoad]:
+    if workload == HANDSHAKE:
+        return Handshakes
+    make, status = WORKLOADS[workload]
+    requests = make(target.path, target.headers)
+    return lambda: Load(requests, status)
 
 
 def middle(samples: Sequence[Sample], role: str | None = None) -> float:
