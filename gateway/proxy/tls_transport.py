@@ -78,10 +78,11 @@ class TlsLayer(asyncio.Protocol):
         if self._state is _State.CLOSING:
             return
         self._incoming.write(data)
-        self._idle += len(data)
         if self._state is _State.OPEN:
             self._pump()
-        elif self._idle > HANDSHAKE_BYTES:
+            return
+        self._idle += len(data)
+        if self._idle > HANDSHAKE_BYTES:
             self._fail("tls-flood")
         elif not self._queued:
             self._queued = True
@@ -184,11 +185,13 @@ class TlsLayer(asyncio.Protocol):
 
     def _pump(self) -> None:
         while self._state is _State.OPEN and not self._paused and self._app is not None:
-            if not (self._incoming.pending or self.tls.pending()):
+            before = self._incoming.pending
+            if not (before or self.tls.pending()):
                 break
             try:
                 data = self.tls.read(_PIECE)
             except ssl.SSLWantReadError:
+                self._idle += before - self._incoming.pending
                 break
             except ssl.SSLError:  # a record that nobody who holds the keys has written, or one that is none
                 self._end()
@@ -196,20 +199,17 @@ class TlsLayer(asyncio.Protocol):
             if not data:  # the peer's goodbye
                 self.eof_received()
                 return
-            if self._is_flood(len(data)):
-                break
-            self._app.data_received(data)
-        if self._state is _State.OPEN:
-            self._flush()
-            if not self._paused:
-                self._is_flood(0)
-
-    def _is_flood(self, content: int) -> bool:
-        """Records that carried something end the run of those that carry nothing, but not the account of all of them (T-M13)."""
-        self._content += content
-        if content:
-            self._idle_total += self._idle
+            self._idle_total += self._idle + before - self._incoming.pending
+            self._content += len(data)
             self._idle = 0
+            if self._is_flood():
+                return
+            self._app.data_received(data)
+        if self._state is _State.OPEN and not self._is_flood():
+            self._flush()
+
+    def _is_flood(self) -> bool:
+        """Records that carried something end the run of those that carry nothing, but not the account of all of them (T-M13)."""
         if self._idle <= IDLE_BYTES and self._idle_total <= IDLE_BYTES + IDLE_SHARE * self._content:
             return False
         self._state = _State.CLOSING

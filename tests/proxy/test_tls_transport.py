@@ -333,6 +333,27 @@ async def test_pauses_hold_back_what_was_read_already(scene):
     assert one.raw.calls == ["pause_reading", "resume_reading"]
 
 
+async def test_a_small_record_before_large_ones_is_no_flood(scene):
+    """A head and a megabyte of body that arrive together, while the application pauses after the head."""
+    one = await scene().shake_hands()
+    said = one.said(b"head")
+    one.client.write(bytes(1 << 14))
+    said += b"".join(one.said(bytes(1 << 14)) for _ in range(64)) + one._from_client.read()
+    data_received = one.app.data_received
+
+    def pausing(data):
+        data_received(data)
+        one.app.transport.pause_reading()
+
+    one.app.data_received = pausing
+    await one.give(said)
+    assert one.app.data == b"head"
+    one.app.data_received = data_received
+    one.app.transport.resume_reading()
+    await asyncio.sleep(0)
+    assert len(one.app.data) == 4 + 65 * (1 << 14) and one.told == ["left"]
+
+
 async def test_pressure_from_below_reaches_the_application(scene):
     one = await scene().shake_hands()
     one.layer.pause_writing()
