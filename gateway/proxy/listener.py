@@ -80,6 +80,7 @@ class Listener:
         self._accepting: asyncio.Task[None] | None = None
         self._connecting: set[asyncio.Task[None]] = set()
         self._arriving: set[Arrival | TlsLayer] = set()  # whose header or handshake is under way
+        self._layers: set[TlsLayer] = set()
 
     @property
     def connections(self) -> int:
@@ -98,6 +99,13 @@ class Listener:
         for arriving in list(self._arriving):
             arriving.abort()
         self._sock.close()
+
+    async def end(self) -> None:
+        """At the very last: those who are saying goodbye may finish; what is left then is cut."""
+        if not await self.drain(self._limits.goodbye):
+            for layer in list(self._layers):
+                layer.abort()
+            await asyncio.sleep(0)  # the loop tells their protocols in its next turn
 
     async def drain(self, seconds: float) -> bool:
         """Wait until all connections are closed; False when some are left."""
@@ -169,14 +177,21 @@ class Listener:
         finally:
             if not connected:
                 self._arriving.discard(protocol)
+                self._layers -= {protocol}
                 place.free()
 
     def _layer(self, address: str, place: Place) -> TlsLayer:
         """TLS for one connection of a client that is let in so far."""
         limits = self._limits
         entrance = Entrance(self._rules.tls(), self._protocol_factory, self._on_closed, self._turnstile, limits.handshake, limits.goodbye)
-        layer = TlsLayer(entrance, address, lambda: self._arriving.discard(layer), place.free)
+
+        def lost() -> None:
+            self._layers.discard(layer)
+            place.free()
+
+        layer = TlsLayer(entrance, address, lambda: self._arriving.discard(layer), lost)
         self._arriving.add(layer)
+        self._layers.add(layer)
         return layer
 
     def _arrival(self, balancer: str, place: Place) -> Arrival:

@@ -29,7 +29,7 @@ _CRC32C = 0x03
 
 @dataclass(frozen=True, slots=True)
 class ProxyHeader:
-    """``address``: of the client, as the balancer saw it, in its one spelling (T-I1). ``length``: in bytes; what follows is the client's."""
+    """``address``: of the client, as the balancer saw it, in its one spelling (T-I1). ``length``: in bytes; the client's begin there."""
 
     address: str
     length: int

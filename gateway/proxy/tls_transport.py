@@ -31,6 +31,9 @@ IDLE_SHARE = 32
 _PIECE = 64 * 1024
 
 
+_NOWHERE = asyncio.Transport()  # before there is a socket: whoever asks it for anything fails
+
+
 class _State(Enum):
     HANDSHAKE = auto()
     OPEN = auto()
@@ -58,7 +61,8 @@ class TlsLayer(asyncio.Protocol):
         self.address = address
         self._entrance = entrance
         self._left, self._lost = left, lost
-        self._state = _State.HANDSHAKE
+        self._state = _State.CLOSED  # until it is connected
+        self.raw = _NOWHERE
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = entrance.context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._app: asyncio.Protocol | None = None
@@ -68,10 +72,8 @@ class TlsLayer(asyncio.Protocol):
 
     # -- called by the socket's transport
 
-    raw: asyncio.Transport
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.raw = cast(asyncio.Transport, transport)
+        self.raw, self._state = cast(asyncio.Transport, transport), _State.HANDSHAKE
         self._timer = asyncio.get_running_loop().call_later(self._entrance.handshake, self._handshake_is_late)
 
     def data_received(self, data: bytes) -> None:
@@ -152,7 +154,7 @@ class TlsLayer(asyncio.Protocol):
             self._end()
 
     def abort(self) -> None:
-        if self._timer is not None:  # it is connected, and not over yet
+        if self._state is not _State.CLOSED:
             self.raw.abort()
 
     @property

@@ -28,7 +28,7 @@ from gateway.config import Config, load_config
 from gateway.errors import ConfigurationError
 from gateway.metrics import exposition
 from gateway.policy.model import PolicySet
-from gateway.proxy.listener import Limits, Listener
+from gateway.proxy.listener import Limits, Listener, Rules
 from gateway.proxy.server import GatewayServer
 from gateway.proxy.tls import server_context
 from gateway.runtime import readiness, roster
@@ -89,11 +89,9 @@ class AdminRole:
     def listener(self, sock: socket.socket) -> Listener:
         return Listener(
             sock,
-            admit=lambda address: ip_address(address).is_loopback,
-            tls=lambda: self._tls,
+            Rules(admit=lambda address: ip_address(address).is_loopback, is_balancer=lambda _: False, tls=lambda: self._tls),
             protocol_factory=self.server,
-            on_refused=lambda _: self.operators.count("network-unknown"),
-            on_handshake_failed=lambda *_: self.operators.count("handshake-failed"),
+            on_closed=lambda _, reason: self.operators.count(reason),
             limits=LIMITS,
         )
 
@@ -176,6 +174,8 @@ async def _serve(
         if listener is not None:
             await listener.stop()
         await role.server.shutdown(DRAIN)
+        if listener is not None:
+            await listener.end()
 
 
 def _first_build(role: AdminRole) -> None:

@@ -124,6 +124,7 @@ async def main(path: Path, startup: Startup, stop: asyncio.Event, reload: asynci
         await watch(lambda: files(worker.snapshot.policies), lambda: _swap_all(worker, swap_vault), reload, stop, seen=seen)
         await listener.stop()
         await worker.server.shutdown(DRAIN)
+        await listener.end()
         await reporting
         await operators
         await worker.gateway.drained()

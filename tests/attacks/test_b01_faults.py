@@ -58,6 +58,7 @@ async def inside(folder, suite):
     yield Inside(worker, vault, cipher)
     await listener.stop()
     await worker.server.shutdown(1.0)
+    await listener.end()
     await worker.gateway.drained()
     worker.upstreams.close()
     await vault.close()

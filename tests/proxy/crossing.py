@@ -157,6 +157,7 @@ async def crossing(folder):
     finally:
         await listener.stop()
         await worker.server.shutdown(1.0)
+        await listener.end()
         await worker.gateway.drained()
         worker.upstreams.close()
         await vault.close()
