@@ -40,6 +40,7 @@ class Bundle:
     A customer who kept the private key gets neither key nor PKCS#12 nor truststore. ``sheets`` is the folder with a page per system.
     """
 
+    serial: str  # as in the ledger
     certificate: Path  # the leaf and its authority
     private_key: Path | None
     pkcs12: Path | None
@@ -72,6 +73,7 @@ def write_bundle(directory: Path, name: str, issued: Issued, server: Server | No
     write_all(directory, {f"{name}{ending}": content for ending, content in contents.items()})
     at = {ending: directory / f"{name}{ending}" for ending in contents}
     return Bundle(
+        serial=issued.serial,
         certificate=at[".pem"],
         private_key=at.get(".key"),
         pkcs12=at.get(".p12"),

@@ -98,7 +98,8 @@ def _show_files(config: Config, bundle: Bundle, title: str, as_json: bool) -> No
         "server_authority": bundle.server_authority,
         "sheets": bundle.sheets,
     }
-    files = {name: str(path) if path else None for name, path in paths.items()} | {"pkcs12_password": bundle.password or None}
+    files = {name: str(path) if path else None for name, path in paths.items()}
+    files |= {"pkcs12_password": bundle.password or None, "serial": bundle.serial}
     missing = server_of(config).authority.reason
     if as_json:
         click.echo(json.dumps(files | {"server_authority_missing": missing or None}, indent=2))

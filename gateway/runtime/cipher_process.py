@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from functools import partial
 from pathlib import Path
 
 from gateway.cipher.remote import verbs
@@ -37,6 +36,7 @@ class CipherRole:
     def __init__(self, config: Config, path: Path, passphrase: bytes) -> None:
         """Raises ConfigurationError when the operator key does not open."""
         self._path = path
+        self._config = config
         self._keys: dict[str, CustomerKey] = {}
         operator = open_operator_key(config, passphrase)
         self.service = CipherService(
@@ -45,10 +45,12 @@ class CipherRole:
             idle_of=lambda customer: self._keys.get(customer, DEFAULT).idle,
             longest_of=lambda customer: self._keys.get(customer, DEFAULT).longest,
         )
-        self.crls = CrlKeeper(config, partial(authority_of, config, operator))
+        self.crls = CrlKeeper(config, lambda customer: authority_of(self._config, operator, customer))
 
     def swap(self) -> str:
-        policies = load_policies(load_config(self._path))
+        config = load_config(self._path)
+        policies = load_policies(config)
+        self._config = config
         self._keys = {name: customer.key for name, customer in policies.customers.items()}
         return policies.revision
 

@@ -24,13 +24,13 @@ def issue(on, out, label="import-job", *words):
 
 def test_issued_listed_revoked(on, tmp_path):
     files = json.loads(issue(on, tmp_path / "new").out)
-    assert set(files) == {"certificate", "private_key", "pkcs12", "pkcs12_password", *TRUST}
+    assert set(files) == {"certificate", "private_key", "pkcs12", "pkcs12_password", "serial", *TRUST}
     assert (files["server_authority_missing"], Path(files["sheets"]).is_dir()) == (None, True)
     modes = {name: Path(files[name]).stat().st_mode & 0o777 for name in ("certificate", "private_key", "pkcs12")}
     assert modes == {"certificate": 0o644, "private_key": 0o600, "pkcs12": 0o600}
     ssl.create_default_context().load_cert_chain(files["certificate"], files["private_key"])
     (listed,) = json.loads(on("cert", "list", OURS, "--json").out)
-    assert (listed["label"], listed["revoked"]) == ("import-job", None)
+    assert (listed["serial"], listed["label"], listed["revoked"]) == (files["serial"], "import-job", None)
     revoked = on("cert", "revoke", OURS, listed["serial"], "--json")
     assert json.loads(revoked.out) == {"serial": listed["serial"], "revoked": True}
     assert json.loads(on("cert", "list", OURS, "--json").out)[0]["revoked"]
@@ -101,7 +101,7 @@ def test_a_customers_own_key_stays_with_the_customer(on, tmp_path):
     key = ec.generate_private_key(ec.SECP256R1())
     request = write(tmp_path, signing_request(key=key))
     files = json.loads(issue(on, tmp_path / "new", "import-job", "--csr", request).out)
-    assert {name for name, value in files.items() if value} == {"certificate", "server_authority", "sheets"}
+    assert {name for name, value in files.items() if value} == {"certificate", "server_authority", "sheets", "serial"}
     assert x509.load_pem_x509_certificate(Path(files["certificate"]).read_bytes()).public_key() == key.public_key()
     renewed = on("cert", "renew", OURS, serial_of(files["certificate"]), "--csr", request, "--out", tmp_path / "next", operator=True)
     assert (renewed.code, "pkcs12" in renewed.out) == (0, False)
