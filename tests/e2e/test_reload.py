@@ -8,6 +8,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from gateway.ca.crl import read
+from gateway.config import load_config
 from gateway.demo.story import ORDERS, OURS
 
 
@@ -104,9 +106,15 @@ def a_certificate_works_until_it_is_revoked(gateway, folder):
     eventually(lambda: laptop.send("GET", "/orders").status == 200)
     listed = json.loads(cli(gateway, "cert", "list", OURS, *config_of(gateway), "--json").stdout)
     serial = next(row["serial"] for row in listed if row["label"] == "laptop")
+    renewed = json.loads(cli(gateway, "cert", "renew", OURS, serial, "--out", str(folder / "next"), *as_operator(gateway), "--json").stdout)
+    successor = replace(maria, certificate=(renewed["certificate"], renewed["private_key"]))
+    eventually(lambda: successor.send("GET", "/orders").status == 200)
+    assert laptop.send("GET", "/orders").status == 200  # both, so that machines are changed one after the other
     assert cli(gateway, "cert", "revoke", OURS, serial, *config_of(gateway)).returncode == 0
     eventually(lambda: laptop.send("GET", "/orders").status == 403)
-    assert maria.send("GET", "/orders").status == 200
+    assert [client.send("GET", "/orders").status for client in (maria, successor)] == [200, 200]
+    authority = load_config(gateway.config_file).authority_dir(OURS)
+    eventually(lambda: [f"{entry.serial_number:x}" for entry in read(authority) or ()] == [serial])
 
 
 def a_whole_customer_is_added(gateway):
