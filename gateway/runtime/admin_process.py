@@ -27,6 +27,7 @@ from gateway.ca.trust import sources_of
 from gateway.config import Config, load_config
 from gateway.errors import ConfigurationError
 from gateway.metrics import exposition
+from gateway.policy.load import load_policies, policy_files
 from gateway.policy.model import PolicySet
 from gateway.proxy.listener import Limits, Listener, Rules
 from gateway.proxy.server import GatewayServer
@@ -82,9 +83,13 @@ class AdminRole:
         return snapshot.policies.revision
 
     def files(self) -> Iterable[Path]:
-        if self.policies is None:
-            return [self.path, self._config.certificate, self._config.private_key, *self._config.policies.rglob("*.yaml")]
-        return watched_files(self.path, self.policies, last_good=self._config)
+        policies = self.policies
+        if policies is None:
+            try:
+                policies = load_policies(self._config)
+            except ConfigurationError:
+                return [self.path, self._config.certificate, self._config.private_key, *policy_files(self._config)]
+        return watched_files(self.path, policies, last_good=self._config)
 
     def listener(self, sock: socket.socket) -> Listener:
         return Listener(

@@ -64,9 +64,9 @@ class Supervisor:
         vault = Startup(vault_link=vault_link, cipher_link=cipher_link)
         proxy = Startup(vault_link=vault_link, listen_fd=self._socket.fileno())
         self._children = [_Child("cipher", cipher, FREED_MEMORY), _Child("vault", vault)]
-        self._children += [_Child("proxy", proxy) for _ in range(config.workers or os.cpu_count() or 1)]
         admin = Startup(listen_fd=self._admin_socket.fileno() if self._admin_socket else -1)
         self._children.append(_Child("admin", admin, needed=False))
+        self._children += [_Child("proxy", proxy) for _ in range(config.workers or os.cpu_count() or 1)]
         self._stopping = asyncio.Event()
 
     def _bind_admin(self, config: Config) -> socket.socket | None:
@@ -80,17 +80,24 @@ class Supervisor:
     async def run(self, stop: asyncio.Event, reload: asyncio.Event) -> int:
         """Until ``stop``; returns the exit code. Cipher and vault are ready before the first worker accepts."""
         tasks: list[asyncio.Task[int]] = []
+        beside: list[asyncio.Event] = []
         stopped = asyncio.ensure_future(stop.wait())
         try:
             for child in self._children:
                 ready = asyncio.Event()
                 tasks.append(asyncio.create_task(self._keep(child, ready)))
-                await asyncio.wait([tasks[-1], stopped, wait := asyncio.ensure_future(ready.wait())], return_when=asyncio.FIRST_COMPLETED)
-                wait.cancel()
+                if not child.needed:
+                    beside.append(ready)  # it starts while the workers do, and is waited for last
+                    continue
+                await _first_of(tasks[-1], stopped, ready)
                 if tasks[-1].done():
                     return tasks[-1].result()
                 if stopped.done():
                     return 0
+            for ready in beside:
+                await _first_of(stopped, ready)
+            if stopped.done():
+                return 0
             announce(self._socket, self._pids(), self._admin_socket)
             await self._until(stopped, reload)
             return 0
@@ -217,6 +224,13 @@ class Supervisor:
                 self._signal(signal.SIGKILL, role)
         await asyncio.gather(*tasks, return_exceptions=True)  # also those that were killed: nobody else waits for them
         roster.remove(self._run_dir)
+
+
+async def _first_of(*awaited: asyncio.Future[Any] | asyncio.Event) -> None:
+    waits = [asyncio.ensure_future(one.wait()) for one in awaited if isinstance(one, asyncio.Event)]
+    await asyncio.wait([*waits, *(one for one in awaited if not isinstance(one, asyncio.Event))], return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
 
 
 def _environment() -> dict[str, str]:

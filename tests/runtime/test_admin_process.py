@@ -100,6 +100,14 @@ async def test_nothing_is_served_in_the_clear_nor_in_old_tls(start):
         await running.get("/healthz", context=old)
 
 
+async def test_nothing_is_loaded_again_that_did_not_change(start, caplog):
+    with caplog.at_level(logging.INFO):
+        running = await start().up()
+        running.reload.set()  # what is asked for is done, and it is the only one
+        await running.until(lambda: asyncio.sleep(0, "reloaded, revision" in caplog.text))
+    assert caplog.text.count("reloaded, revision") == 1
+
+
 async def test_a_new_server_certificate_counts_without_a_restart(start, folder):
     running = await start().up()
     for name in ("server.pem", "server.key", "server-ca.pem"):
