@@ -42,7 +42,7 @@ class World:
     users: Mapping[str, Mapping[str, tuple[str, str]]] = field(repr=False)  # customer → user → (password, role)
     moved: bool  # ``networks`` are the ones after a customer moved
     revoked: frozenset[str]  # papers, by ledger or by list
-    list_ends: Mapping[str, int]  # customer with an authority and a list of its own → the day when its list ends
+    list_ends: Mapping[str, int]  # customer with an authority and a list of its own → the last day on which the list lets in
     day: int
 
 

@@ -200,15 +200,16 @@ class ThreeCustomers:
 
     def _read_worlds(self, port: int) -> None:
         """Each from files, as a reload would; but one TLS context for all, as after a revocation, so that sessions fit."""
-        for revoked, moved in itertools.product((False, True), repeat=2):
+        for revoked, moved, lenient in itertools.product((False, True), repeat=3):
             networks = MOVED if moved else NETWORKS
             self._write_trust(revoked)
-            self._write_policies(networks, port)
+            self._write_policies(networks, port, lenient)
             snapshot = build_snapshot(self.config)
             if self.worlds:
                 snapshot = replace(snapshot, tls=self.worlds[0][1].tls)
             taken_back = REVOKED if revoked else frozenset()
-            self.worlds += [(World(networks, USERS, moved, taken_back, {"west": 1}, day), snapshot) for day in (0, 2)]
+            ends = {"west": 10_000 if lenient else 1}  # a list that has ended goes on counting where the customer chose so
+            self.worlds += [(World(networks, USERS, moved, taken_back, ends, day), snapshot) for day in (0, 2)]
         self.world = self.worlds[0][0]
 
     def _write_trust(self, revoked: bool) -> None:
@@ -221,9 +222,10 @@ class ThreeCustomers:
             if revoked and entry and entry.revoked is None:
                 record_revocation(ledger, entry.serial)
 
-    def _write_policies(self, networks: Mapping[str, tuple[str, ...]], port: int) -> None:
+    def _write_policies(self, networks: Mapping[str, tuple[str, ...]], port: int, lenient: bool) -> None:
+        own = f"{{file: certs/west-ca.pem, crl: certs/west-crl.pem, without_crl: {'accept' if lenient else 'refuse'}}}"
         for name, users in USERS.items():
-            trust = "{authority: gateway}" if name in OURS else "{file: certs/west-ca.pem, crl: certs/west-crl.pem}"
+            trust = "{authority: gateway}" if name in OURS else own
             lines = [f"customer: {name}", "api: planning_suite", f'upstream: {{url: "http://127.0.0.1:{port}/{name}"}}']
             lines += [f"networks: {json.dumps(networks[name])}", f"certificates: {trust}"]
             lines += ["users: {" + ", ".join(f'"{user}": {role}' for user, (_, role) in users.items()) + "}", ""]
