@@ -1,9 +1,13 @@
-"""May they? Pure: a policy set and the facts of a request in, a decision or a refusal with its reason out."""
+"""May they? Pure: a policy set and the facts of a request in, a decision or a refusal with its reason out.
+
+What is made anew for every request is a msgspec struct: a frozen dataclass costs four times as much to make.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+import msgspec
 
 from gateway.errors import Refused
 from gateway.policy.model import Api, Limits, PolicySet, Role, Route, Template
@@ -12,8 +16,7 @@ from gateway.policy.path import Parameter, canonical
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-@dataclass(frozen=True, slots=True)
-class AccessRequest:
+class AccessRequest(msgspec.Struct, frozen=True):
     """Who (proven already) wants what. ``origin`` and ``fetch_site``: the browser's headers, None when absent."""
 
     customer: str
@@ -25,8 +28,7 @@ class AccessRequest:
     fetch_site: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """Yes: by this route, in this role, with these parameters."""
 
     route: Route

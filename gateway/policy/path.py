@@ -11,6 +11,8 @@ import unicodedata
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
+import msgspec
+
 from gateway.errors import Refused
 
 RESERVED = ".gateway"  # the first segment of the gateway's own pages
@@ -33,8 +35,7 @@ class Parameter:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """``segments`` are decoded; the path ``/`` has none."""
 
     segments: tuple[str, ...]
