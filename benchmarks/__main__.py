@@ -6,17 +6,18 @@ import json
 import sys
 import tempfile
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks import loop
+from benchmarks import access, loop
 from benchmarks.candidates import GatewayCandidate, NginxCandidate, Target
 from benchmarks.measure import Plan, Samples, rounds
 from benchmarks.orders import WORKLOADS
-from benchmarks.report import facts, machine, show
+from benchmarks.report import facts, machine, show, show_checks
 
 DEFAULT = Plan()
 
@@ -36,11 +37,13 @@ def bench(count: int, connections: int, window: float, workers: int, as_json: bo
     if nginx is None:
         console.print("[yellow]nginx is not installed (apt-get install nginx-light): the gateway is measured without its peer.[/]")
     samples, peer = _measure(plan, workers, nginx is not None, console)
-    rows = facts(samples, peer)
+    rows, checks = facts(samples, peer), access.measure()
     if as_json:
-        print(json.dumps({"about": about, "rows": rows}, indent=2, ensure_ascii=False))
+        document = {"about": about, "rows": rows, "access_checks": [asdict(check) for check in checks]}
+        print(json.dumps(document, indent=2, ensure_ascii=False))
     else:
         show(rows, about, plan, peer, console)
+        show_checks(checks, console)
 
 
 def _measure(plan: Plan, workers: int, with_nginx: bool, console: Console) -> tuple[Samples, str | None]:

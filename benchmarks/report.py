@@ -18,6 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.access import Row
 from benchmarks.measure import Plan, Sample, Samples, middle, ratios
 
 STACK = ("aiohttp", "cryptography", "httptools", "msgspec")
@@ -80,6 +81,16 @@ def show(rows: Sequence[dict[str, Any]], about: dict[str, str], plan: Plan, peer
     for name, text in about.items():
         console.print(f"{name}: {text}", highlight=False, markup=False)
     console.print("Only the ratios inside one run mean anything, and only on a machine that does nothing else.")
+
+
+def show_checks(checks: Sequence[Row], console: Console) -> None:
+    table = Table(title="Access checks of one request, µs of CPU in one process", title_justify="left")
+    table.add_column("check")
+    table.add_column("µs", justify="right")
+    table.add_column("at most", justify="right")
+    for check in checks:
+        table.add_row(check.check, f"{check.microseconds:.2f}", "" if check.most is None else f"{check.most:g}")
+    console.print(table)
 
 
 def _spread(value: float, of: Sequence[float]) -> str:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.ca.authority import common_name, create_authority, key_usage
 from gateway.demo.story import OTHER
-from gateway.runtime import setup
+from gateway.runtime import certificates
 from gateway.runtime.keys import open_operator_key
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
@@ -37,7 +37,7 @@ def leaf_of(authority, begin, end, folder):
 @pytest.fixture
 def known(environment):
     operator = open_operator_key(environment.config, environment.passphrase_file.read_text().strip().encode())
-    return setup.open_authority(environment.config, operator, OTHER)
+    return certificates.open_authority(environment.config, operator, OTHER)
 
 
 REFUSED = {
@@ -47,6 +47,8 @@ REFUSED = {
 }
 
 
+@pytest.mark.trap("C-08", "Unknown, expired and not yet valid certificates end with the alert that says so, in TLS 1.2 and 1.3.")
+@pytest.mark.trap("C-09", "A handshake counts as accepted only when something was read.")
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("case", REFUSED)
 def test_c08_c09_the_alert_reaches_the_client(attacker, suite, known, tmp_path, version, case):
@@ -59,6 +61,7 @@ def test_c08_c09_the_alert_reaches_the_client(attacker, suite, known, tmp_path, 
     assert suite.seen == []
 
 
+@pytest.mark.trap("C-08", "A client of TLS 1.1 reads that its version is too old.")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_c08_an_old_version_is_named(attacker):
     context = attacker.context(version=ssl.TLSVersion.TLSv1_1)
@@ -67,6 +70,8 @@ def test_c08_an_old_version_is_named(attacker):
         attacker.connect(context=context)
 
 
+@pytest.mark.trap("C-08", "OpenSSL's own client prints the reason.")
+@pytest.mark.trap("C-11", "The request for a certificate names no authority.")
 def test_c08_c11_a_real_client_prints_it_and_sees_no_names_of_authorities(attacker, neighbour, known, tmp_path):
     """OpenSSL's own client: what it prints is what a customer's administrator reads to us over the telephone."""
     import subprocess

@@ -4,9 +4,12 @@ import ssl
 import subprocess
 from urllib.parse import urlsplit
 
+import pytest
+
 from gateway.demo.story import OTHER
 
 
+@pytest.mark.trap("T-I2", "No ticket is given out, and no session of TLS 1.3 is resumed.")
 def test_t_i2_no_session_that_could_carry_early_data(attacker):
     context = attacker.context(OTHER, version=ssl.TLSVersion.TLSv1_3)
     line = attacker.connect(context=context)
@@ -18,6 +21,7 @@ def test_t_i2_no_session_that_could_carry_early_data(attacker):
     assert not again.sock.session_reused
 
 
+@pytest.mark.trap("T-I2", "A client that wants to send early data has nothing to send it with.")
 def test_t_i2_openssl_has_nothing_to_send_it_with(attacker, neighbour, tmp_path):
     access = attacker.environment.customers[OTHER]
     command = [neighbour("openssl"), "s_client", "-connect", f"127.0.0.1:{urlsplit(attacker.environment.url).port}", "-tls1_3"]

@@ -81,6 +81,9 @@ def is_open(*arguments, **options):
 GOOD = {"v1": v1, "v2": v2, "v2 with extensions": lambda address: v2(address, tail=b"\x01\x00\x08http/1.1\xea\x00\x03vpc")}
 
 
+@pytest.mark.trap(
+    "T-I9", "The address in a declared load balancer's header, version 1 or 2, in one piece or many, is judged and told to the upstream."
+)
 @pytest.mark.parametrize("version", GOOD)
 @pytest.mark.parametrize("pieces", [1, 1000])
 def test_t_i9_the_address_of_the_header_is_judged_and_told(attacker, suite, declared, version, pieces):
@@ -91,11 +94,13 @@ def test_t_i9_the_address_of_the_header_is_judged_and_told(attacker, suite, decl
     line.close()
 
 
+@pytest.mark.trap("T-I9", "An address off the lists gets no TLS behind a load balancer either.")
 def test_t_i9_an_address_that_nobody_listed_gets_no_tls_also_behind_a_balancer(declared):
     for header in GOOD.values():
         assert not is_open(declared, header(OUTSIDE))
 
 
+@pytest.mark.trap("T-I9", "A load balancer that speaks for itself is let in by no header.")
 def test_t_i9_a_balancers_own_address_is_no_pass(declared):
     """It is in no customer's networks; nor does it help to speak for oneself."""
     assert not is_open(declared, v1(BALANCER))
@@ -112,6 +117,7 @@ MISSING = {
 }
 
 
+@pytest.mark.trap("T-I9", "From a declared load balancer, a header that is missing, cut, LOCAL, UNKNOWN, doubled or 64 kB long is closed.")
 @pytest.mark.parametrize("case", MISSING)
 def test_t_i9_from_a_declared_balancer_anything_else_is_closed(declared, case):
     if case == "cut":
@@ -123,6 +129,7 @@ def test_t_i9_from_a_declared_balancer_anything_else_is_closed(declared, case):
     assert not is_open(declared, MISSING[case])
 
 
+@pytest.mark.trap("T-I9", "From everybody else a header is no TLS, and closed.")
 @pytest.mark.parametrize("version", GOOD)
 def test_t_i9_from_everybody_else_a_header_is_no_tls(declared, version):
     assert not is_open(declared, GOOD[version](INSIDE), source=UNDECLARED)

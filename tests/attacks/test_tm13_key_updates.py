@@ -9,6 +9,7 @@ from gateway.demo.story import OTHER
 from tests.proxy.records import writer_of
 
 
+@pytest.mark.trap("T-M13", "Of ten thousand KeyUpdates no more than 64 kB are worked on: the connection is cut, and others are served.")
 @pytest.mark.parametrize("answer", [False, True], ids=["without an answer", "each wants an answer"])
 def test_t_m13_a_flood_of_key_updates_is_cut(attacker, suite, tmp_path, answer):
     context = attacker.context(OTHER, version=ssl.TLSVersion.TLSv1_3)

@@ -51,6 +51,7 @@ class Crumbs:
         self.raw.close()
 
 
+@pytest.mark.trap("T-M4", "A hello in crumbs of one byte, or slowly, gets the verdict of one in one piece, with and without a certificate.")
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(("size", "pause"), [(1, 0), (40, 0.005), (5, 0)], ids=["1 byte", "40 bytes, slowly", "a record's head"])
 @pytest.mark.parametrize("certificate", [True, False])
