@@ -82,7 +82,8 @@ GOOD = {"v1": v1, "v2": v2, "v2 with extensions": lambda address: v2(address, ta
 
 
 @pytest.mark.trap(
-    "T-I9", "The address in a declared load balancer's header, version 1 or 2, in one piece or many, is judged and told to the upstream."
+    "T-I9",
+    "The address in a declared load balancer's header is judged and told to the upstream, in version 1 and 2, in however many pieces.",
 )
 @pytest.mark.parametrize("version", GOOD)
 @pytest.mark.parametrize("pieces", [1, 1000])
