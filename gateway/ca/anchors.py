@@ -108,8 +108,11 @@ class Anchors:
         return [certificate.to_cryptography() for certificate in chain]
 
     def _flags(self) -> int:
-        """PARTIAL_CHAIN only for an intermediate without its root: with the root it would stop short of it, and of its limits."""
-        return X509StoreFlags.X509_STRICT | (0 if self._rooted() else X509StoreFlags.PARTIAL_CHAIN)
+        """PARTIAL_CHAIN only for an intermediate without its root: with the root it would stop short of it, and of its limits.
+
+        POLICY_CHECK, because OpenSSL counts policy constraints as understood and otherwise passes over them, critical or not (T-M11).
+        """
+        return X509StoreFlags.X509_STRICT | X509StoreFlags.POLICY_CHECK | (0 if self._rooted() else X509StoreFlags.PARTIAL_CHAIN)
 
     def _revocation_flags(self) -> int:
         return X509StoreFlags.CRL_CHECK | (X509StoreFlags.CRL_CHECK_ALL if self._rooted() else 0)

@@ -21,6 +21,7 @@ from rich.console import Console
 from gateway.demo.environment import Environment
 from gateway.demo.story import OTHER, OURS
 from tests.attacks.matrix import Recorder
+from tests.attacks.own_authority import OwnAuthority
 
 
 def pytest_addoption(parser):
@@ -282,3 +283,13 @@ def eventually():
 @pytest.fixture
 def ours():
     return OURS
+
+
+@pytest.fixture
+def own(environment, attacker, suite, eventually, tmp_path):
+    """``OTHER`` with an authority of its own, until the end of the test."""
+    customer = OwnAuthority(environment, attacker, tmp_path, eventually)
+    try:
+        yield customer
+    finally:
+        customer.restore()

@@ -247,6 +247,31 @@ def test_t_m11_path_length_and_name_constraints(trust_in: Callable[..., Trust], 
     assert verdict(trust, limited.leaf(names=[outside])) == "certificate-unsuitable"
 
 
+POLICY = x509.CertificatePolicies([x509.PolicyInformation(ObjectIdentifier("1.2.3.4.5"), None)])
+OTHER_POLICY = x509.CertificatePolicies([x509.PolicyInformation(ObjectIdentifier("1.2.3.4.6"), None)])
+
+
+@pytest.mark.parametrize(
+    ("of_authority", "of_leaf", "expected"),
+    [
+        ([], [], "energie_nord"),
+        ([(POLICY, False)], [(OTHER_POLICY, False)], "energie_nord"),
+        ([(POLICY, False), (x509.PolicyConstraints(0, None), True)], [(POLICY, False)], "energie_nord"),
+        ([(POLICY, False), (x509.PolicyConstraints(0, None), True)], [], "certificate-unsuitable"),
+        ([(POLICY, False), (x509.PolicyConstraints(0, None), False)], [(OTHER_POLICY, False)], "certificate-unsuitable"),
+        ([], [(x509.PolicyConstraints(0, None), True)], "certificate-unsuitable"),
+    ],
+    ids=["none", "nobody asks", "the one asked for", "asked for and not there", "another one", "asked for by the leaf"],
+)
+def test_t_m11_policies_that_an_authority_asks_for(
+    trust_in: Callable[..., Trust], pki: Pki, of_authority: list[Any], of_leaf: list[Any], expected: str
+) -> None:
+    """OpenSSL takes policy constraints for understood, and passes over them unless it is told to look (RFC 5280, 6.1)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    issuing = Pki(pki.sign(key=key, ca=True, usages=None, subject="Issuing", end=NOW + 2 * DAY, extra=of_authority), key)
+    assert verdict(trust_in(pki.pem + issuing.pem), issuing.leaf(extra=of_leaf)) == expected
+
+
 def test_c05_revocation_list_and_its_end(trust_in: Callable[..., Trust], pki: Pki) -> None:
     good = pki.sign(end=NOW + 5 * DAY)
     bad = pki.sign()
