@@ -111,6 +111,7 @@ class Anchors:
         """PARTIAL_CHAIN only for an intermediate without its root: with the root it would stop short of it, and of its limits.
 
         POLICY_CHECK, because OpenSSL counts policy constraints as understood and otherwise passes over them, critical or not (T-M11).
+        It is stricter than RFC 5280: no policies can be named through pyOpenSSL, so who asks for one is refused, also where it is there.
         """
         return X509StoreFlags.X509_STRICT | X509StoreFlags.POLICY_CHECK | (0 if self._rooted() else X509StoreFlags.PARTIAL_CHAIN)
 

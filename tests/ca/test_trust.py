@@ -255,13 +255,14 @@ OTHER_POLICY = x509.CertificatePolicies([x509.PolicyInformation(ObjectIdentifier
     ("of_authority", "of_leaf", "expected"),
     [
         ([], [], "energie_nord"),
+        ([(POLICY, False)], [(POLICY, False)], "energie_nord"),
         ([(POLICY, False)], [(OTHER_POLICY, False)], "energie_nord"),
-        ([(POLICY, False), (x509.PolicyConstraints(0, None), True)], [(POLICY, False)], "energie_nord"),
-        ([(POLICY, False), (x509.PolicyConstraints(0, None), True)], [], "certificate-unsuitable"),
-        ([(POLICY, False), (x509.PolicyConstraints(0, None), False)], [(OTHER_POLICY, False)], "certificate-unsuitable"),
+        ([(POLICY, False), (x509.PolicyConstraints(1, None), True)], [], "certificate-unsuitable"),
+        ([(POLICY, False), (x509.PolicyConstraints(1, None), False)], [(OTHER_POLICY, False)], "certificate-unsuitable"),
+        ([(POLICY, False), (x509.PolicyConstraints(1, None), True)], [(POLICY, False)], "certificate-unsuitable"),  # RFC 5280 would not
         ([], [(x509.PolicyConstraints(0, None), True)], "certificate-unsuitable"),
     ],
-    ids=["none", "nobody asks", "the one asked for", "asked for and not there", "another one", "asked for by the leaf"],
+    ids=["none", "nobody asks", "nobody asks for this one", "asked for and not there", "another one", "there", "asked for by the leaf"],
 )
 def test_t_m11_policies_that_an_authority_asks_for(
     trust_in: Callable[..., Trust], pki: Pki, of_authority: list[Any], of_leaf: list[Any], expected: str
