@@ -59,7 +59,7 @@ def test_c05_a_newer_list_bites_at_once(own, attacker, eventually):
     line = attacker.connect(context=own.context(LISTED))
     assert own.status(LISTED, line) == 200
     own.crl.write_bytes(PKI.crl(LISTED, number=2))
-    eventually(lambda: own.status(LISTED, line) == 403, 5)
+    eventually(lambda: own.status(LISTED, line) == 403)
     assert statuses(own) == [200, 403]
 
 
