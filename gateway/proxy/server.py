@@ -207,6 +207,7 @@ class GatewayServer(web.Server):
         self._gone = asyncio.Event()
         self._settings: dict[str, Any] = {
             "keepalive_timeout": keep_alive,
+            "tcp_keepalive": False,  # nobody is waited for longer than KEEP_ALIVE: the kernel's two hours find nobody (8 % of a handshake)
             "lingering_time": LINGER,
             "max_line_size": 8190,
             "max_field_size": 8190,
