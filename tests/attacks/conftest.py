@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from OpenSSL import SSL
 from rich.console import Console
 
 from gateway.demo.environment import Environment
@@ -205,6 +206,11 @@ class Attacker:
         self.lines.append(line)
         return line
 
+    def line(self, connection):
+        """Over a connection that was opened in some other way."""
+        self.lines.append(Line(connection))
+        return self.lines[-1]
+
     def authorization(self, customer=OTHER, user="jens"):
         password = self.environment.customers[customer].passwords[user]
         return b"Authorization: Basic " + base64.b64encode(f"{user}:{password}".encode()) + b"\r\n"
@@ -262,6 +268,63 @@ def attacker(environment):
     someone = Attacker(environment)
     yield someone
     someone.close()
+
+
+class Opened:
+    """OpenSSL's own client, as bare as it comes: any bytes as a server name. Reads like a socket."""
+
+    def __init__(self, context, port, name):
+        raw = socket.create_connection(("127.0.0.1", port), 20)
+        raw.settimeout(None)  # pyOpenSSL takes blocking sockets only
+        self._connection = SSL.Connection(context, raw)
+        self._connection.set_connect_state()
+        if name is not None:
+            self._connection.set_tlsext_host_name(name)
+        self._raw = raw
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+    def recv(self, size):
+        try:
+            return self._connection.recv(size)
+        except (SSL.ZeroReturnError, SSL.SysCallError, SSL.Error):
+            return b""
+
+    def close(self):
+        self._raw.close()
+
+
+@pytest.fixture
+def opened(environment):
+    """Open a connection of ``customer``, or of nobody. ``refused``: a handshake that fails is an answer too, None."""
+    made = []
+
+    def open_one(name=b"localhost", *, version=None, customer=OTHER, refused=False, scruples=True, protocols=()):
+        context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        if customer is not None:
+            access = environment.customers[customer]
+            context.use_certificate_chain_file(str(access.certificate))
+            context.use_privatekey_file(str(access.private_key))
+        if not scruples:
+            context.set_cipher_list(b"ALL:@SECLEVEL=0")
+        if protocols:
+            context.set_alpn_protos(protocols)
+        if version is not None:
+            context.set_min_proto_version(version)
+            context.set_max_proto_version(version)
+        made.append(Opened(context, urlsplit(environment.url).port, name))
+        try:
+            made[-1].do_handshake()
+        except (SSL.Error, SSL.SysCallError):
+            if not refused:
+                raise
+            return None
+        return made[-1]
+
+    yield open_one
+    for connection in made:
+        connection.close()
 
 
 @pytest.fixture

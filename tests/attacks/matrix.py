@@ -10,6 +10,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,10 @@ class Claim:
     test: str
 
 
-def claims() -> list[Claim]:
+@cache
+def claims() -> tuple[Claim, ...]:
     """Every mark of the folder, in the order of files and lines: read from the text, so that a part of the tests can be run."""
-    return [claim for file in sorted(FOLDER.glob("test_*.py")) for claim in _claims_of(file)]
+    return tuple(claim for file in sorted(FOLDER.glob("test_*.py")) for claim in _claims_of(file))
 
 
 def _claims_of(file: Path) -> Iterator[Claim]:

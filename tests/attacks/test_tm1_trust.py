@@ -2,7 +2,6 @@
 
 import socket
 import ssl
-from itertools import permutations
 from urllib.parse import urlsplit
 
 import pytest
@@ -22,25 +21,6 @@ def status(attacker, line, customer, user=None):
     line.send(attacker.head(customer=customer, user=user or USERS[customer]))
     reply = line.reply()
     return reply and reply.status
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("pair", list(permutations((OURS, OTHER))))
-@pytest.mark.parametrize("first", ["alive", "closed"])
-def test_tm1_c01_a_session_of_one_customer_opens_nothing_of_another(attacker, suite, environment, version, pair, first):
-    one, other = pair
-    context = attacker.context(one, version=version)
-    line = attacker.connect(context=context)
-    assert status(attacker, line, one) == 200
-    session = line.sock.session
-    if first == "closed":
-        line.close()
-    access = environment.customers[other]
-    context.load_cert_chain(str(access.certificate), str(access.private_key))  # a session is bound to its context, not to a certificate
-    again = attacker.connect(context=context, session=session)
-    welcome, stranger = (one, other) if again.sock.session_reused else (other, one)
-    assert status(attacker, again, welcome) == 200
-    assert status(attacker, again, stranger) in (401, 429)  # the certificate of one, the password of the other
 
 
 @pytest.mark.trap("T-M1", "Without a certificate every request of a connection is refused.")
