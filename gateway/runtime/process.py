@@ -91,12 +91,27 @@ def _unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         _log.error("unhandled %s at %s", type(error).__name__, place_of(error))
 
 
+_named: set[tuple[str, str]] = set()
+
+
+def _unraisable(told: sys.UnraisableHookArgs) -> None:
+    """What C code had nobody to raise to. The interpreter would print it with its object: the bytes of a stranger's server name (T-A7).
+
+    Named once for each place: whoever can cause it could fill the disk with it.
+    """
+    found = told.exc_type.__name__, "unknown" if told.exc_value is None else place_of(told.exc_value)
+    if found not in _named:
+        _named.add(found)
+        _log.error("unraisable %s at %s", *found)
+
+
 Main = Callable[[asyncio.Event, asyncio.Event], Awaitable[None]]
 
 
 def run(role: str, main: Main) -> None:
     """Run ``main(stop, reload)`` until it ends: SIGTERM and SIGINT set ``stop``, SIGHUP sets ``reload``."""
     set_up_logging(role)
+    sys.unraisablehook = _unraisable
     _log.info("%s", runs_on())  # C-12, O-04: what a finding of tomorrow is compared with
     for measure, done in harden(lock_memory=role in HOLDS_KEYS):
         if not done:

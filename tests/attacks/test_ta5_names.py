@@ -1,11 +1,15 @@
 """Names, paths and headers that would like to be a query, a second line or another user: plain refusals, and one record each."""
 
 import base64
+import contextlib
 import json
+import ssl
 
 import pytest
 
 from gateway.demo.story import OTHER
+from tests.attacks.forger import Forger, show
+from tests.attacks.plain_tls import Stranger
 
 NAMES = {
     "wildcard": "*",
@@ -50,6 +54,19 @@ def test_ta5_names(attacker, suite, environment, case):
     assert reply.status in (401, 429), case
     assert reply.body.count(b"\n") == 0 and b"jens" not in reply.body.lower()
     assert suite.seen == []
+
+
+@pytest.mark.trap("T-A5", "A name of a megabyte is refused at its head's limit, and one beyond 256 characters is a plain 401.")
+@pytest.mark.parametrize(
+    ("length", "statuses"), [(256, (401, 429)), (257, (401,)), (6_000, (401,)), (8_000, (400,)), (1_000_000, (400, None))]
+)
+def test_ta5_long_names(attacker, suite, length, statuses):
+    line = attacker.connect()
+    with contextlib.suppress(ConnectionError, ssl.SSLError):  # the answer comes before all of it was read
+        line.send(get(basic("j" * length)))
+    reply = line.reply()
+    assert (reply and reply.status) in statuses
+    assert suite.seen == [] and attacker.ask(attacker.head()).status == 200
 
 
 CREDENTIALS = {
@@ -117,6 +134,32 @@ def test_ta7_o01_what_clients_say_stays_out_of_all_logs(attacker, suite, environ
         lambda: len(audited(environment)) >= before + len(requests) - 1
     )  # the escape is refused by the parser: counted, and written once a minute
     for file in [*environment.logs.rglob("*.log"), *(path for path in environment.config.state.rglob("*") if path.is_file())]:
+        assert PLANTED.encode() not in file.read_bytes(), file.name
+
+
+@pytest.mark.trap(
+    "T-A7", "Server names, subjects and agents with line ends, quotes, escapes or no text at all stand in no log and add no line."
+)
+def test_ta7_names_of_handshakes(attacker, suite, environment, opened, tmp_path, eventually):
+    """What a handshake says: a server name of any bytes, and the subject of a certificate that our own authority signed."""
+    line_of_log = f'\n{{"kind":"reveal","customer":"{PLANTED}"}}\r\x1b[2J\u202e\u2028"'
+    before = len(audited(environment))
+    for name in (line_of_log.encode(), PLANTED.encode(), b"\xff" + PLANTED.encode(), PLANTED.encode() + b"\0.localhost"):
+        stranger = Stranger(environment, name)
+        stranger.flight()
+        stranger.close()
+        connection = opened(name, refused=True) if b"\0" not in name else None
+        if connection is not None:
+            line = attacker.line(connection)
+            line.send(attacker.head(b"GET /orders HTTP/1.1", f"User-Agent: {PLANTED}".encode()))
+            assert (reply := line.reply()) is None or reply.status == 421
+    forger = Forger(environment, tmp_path)
+    file = forger.files(*forger.sign(subject=f'\n{{"kind":"reveal"}}{PLANTED}\r\x1b[2J\u202e"'), forger.authority.certificate)
+    eventually(lambda: show(attacker, file) == 200)
+    eventually(lambda: len(audited(environment)) > before)
+    kinds = {record["kind"] for record in audited(environment)[before:]}
+    assert "reveal" not in kinds
+    for file in [*environment.logs.rglob("*.log"), *(path for path in environment.config.audit_dir.rglob("*") if path.is_file())]:
         assert PLANTED.encode() not in file.read_bytes(), file.name
 
 
