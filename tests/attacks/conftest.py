@@ -114,6 +114,15 @@ class Line:
     def send(self, data):
         self.sock.sendall(data)
 
+    def status(self, request):
+        """The status of the answer; None where the connection ends, or has ended, without one."""
+        try:
+            self.send(request)
+        except (ConnectionError, ssl.SSLError):
+            return None
+        reply = self.reply()
+        return reply and reply.status
+
     def _more(self):
         try:
             piece = self.sock.recv(65536)

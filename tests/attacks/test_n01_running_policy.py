@@ -8,7 +8,17 @@ from gateway.errors import ConfigurationError
 from gateway.policy.load import load_policies
 from tests.attacks.conftest import customer_policy
 
-ODD = ["10.0.0.1/8", "2001:db8::1/32", "10.0.0.0/255.0.0.0", "::ffff:10.0.0.0/104", "10.0.0.1", "10/8", "010.0.0.0/8", "fe80::%eth0/64", "*"]
+ODD = [
+    "10.0.0.1/8",
+    "2001:db8::1/32",
+    "10.0.0.0/255.0.0.0",
+    "::ffff:10.0.0.0/104",
+    "10.0.0.1",
+    "10/8",
+    "010.0.0.0/8",
+    "fe80::%eth0/64",
+    "*",
+]
 
 
 @pytest.mark.trap("N-01", "All odd networks of a policy are told at once, and the running policy stays.")
