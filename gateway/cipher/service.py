@@ -29,6 +29,8 @@ LONGEST = 12 * 3600.0  # seconds, whatever the use
 THREADS = 2  # Argon2 releases the GIL; more would take the cores from those who are already in
 WAITING = 16  # passwords of one customer being checked, changed or queued (A-01): 16 × 40 ms behind two threads is a third of a second
 WAITING_IN_ALL = 128
+#: Changes, one at a time and two Argon2 each: so many that the last one is answered long before the vault gives the link up (15 s).
+CHANGING, CHANGING_IN_ALL = 4, 32
 
 _T = TypeVar("_T")
 
@@ -59,6 +61,7 @@ class CipherService:
         # A change waits for the lock of the customer's folder, which a command at a terminal may hold: never in the way of who signs in.
         self._changes = ThreadPoolExecutor(1, thread_name_prefix="keyslots")
         self._working: set[asyncio.Future[Any]] = set()
+        self._changing: Counter[str] = Counter()
 
     # -- interface.Cipher
 
@@ -171,20 +174,25 @@ class CipherService:
         """In a thread of its own, and to its end whoever hangs up meanwhile: a slot is written or not, and the answer says which."""
         if not files.CUSTOMER_NAME.fullmatch(customer):
             raise Refused("password-wrong")
+        if self._changing[customer] >= CHANGING or self._changing.total() >= CHANGING_IN_ALL:
+            raise Refused("throttled", retry_after=1)
         await self._in_queue(customer, self._changes, change)
 
     async def _in_queue(self, customer: str, threads: ThreadPoolExecutor, work: Callable[[CustomerKeys], _T]) -> _T:
         self._queue(customer)
         running = asyncio.get_running_loop().run_in_executor(threads, work, self._keys_of(customer))
         self._working.add(running)
-        running.add_done_callback(lambda done: self._end_work(customer, done))
+        changing = Counter([customer] if threads is self._changes else [])
+        self._changing += changing
+        running.add_done_callback(lambda done: self._end_work(customer, changing, done))
         try:
             return await asyncio.shield(running)
         except (ConfigurationError, OSError):  # what a person at a terminal would be told: keys that are gone; a full disk
             raise Unavailable("keys-unavailable") from None
 
-    def _end_work(self, customer: str, done: asyncio.Future[Any]) -> None:
+    def _end_work(self, customer: str, changing: Counter[str], done: asyncio.Future[Any]) -> None:
         self._working.discard(done)
+        self._changing -= changing
         self._leave(customer)
         if not done.cancelled():
             done.exception()  # seen, even if who asked has gone
