@@ -62,6 +62,7 @@ SECTIONS = {
     },
     "Paths": {
         "T-P1": "The path that is judged is not the path that is sent",
+        "T-P2": "A fragment in the target hides a part of it",
         "T-P3": "A rule for paths is matched against the query",
         "T-P4": "A rule for one path covers its neighbours",
         "T-P5": "The policy sees other parameters than the upstream",
