@@ -22,12 +22,9 @@ from gateway.errors import Refused
 from gateway.policy.decide import Decision
 from gateway.policy.model import Limits
 from gateway.policy.path import Parameter
+from gateway.proxy.rate import REQUEST_BODY, Meter
 from gateway.vault.interface import AtRest, Clear
 
-#: Seconds for a whole declared body. 1 MiB in 60 s is 17 kB/s: slower than any client that means it (T-D6).
-BODY_DEADLINE = 60.0
-#: Seconds between two pieces of a streamed body.
-PIECE_DEADLINE = 30.0
 #: Bytes of an upstream's answer that is looked into. Answers are larger than requests (pages), and not the client's to choose.
 ANSWER_LIMIT = 16 << 20
 
@@ -141,36 +138,43 @@ def invite(request: BaseRequest) -> None:
 
 async def _whole(request: BaseRequest, limit: int) -> bytes:
     body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_DEADLINE):
-            while piece := await request.content.readany():
-                body += piece
-                if len(body) > limit:
-                    raise Refused("body-too-large")
-    except TimeoutError:
-        raise Refused("request-timeout") from None
-    except RequestPayloadError:
-        raise Refused("request-framing") from None
+    meter = Meter(REQUEST_BODY)
+    while piece := await _piece(request, meter):
+        body += piece
+        if len(body) > limit:
+            raise Refused("body-too-large")
     return bytes(body)
 
 
 async def _pieces(request: BaseRequest, limits: Limits) -> AsyncIterator[bytes]:
     invite(request)
+    meter = Meter(REQUEST_BODY)
     seen = 0
+    while piece := await _piece(request, meter):
+        seen += len(piece)
+        if seen > limits.body:
+            raise Refused("body-too-large")
+        yield piece
+
+
+async def _piece(request: BaseRequest, meter: Meter) -> bytes:
+    """The next bytes of a body; empty at its end. Refuses whoever sends too slowly (T-D6), or breaks off.
+
+    What is here already is taken without a timer: most bodies come with their heads.
+    """
+    content, loop = request.content, asyncio.get_running_loop()
+    began = loop.time()
     try:
-        while True:
-            async with asyncio.timeout(PIECE_DEADLINE):
-                piece = await request.content.readany()
-            if not piece:
-                return
-            seen += len(piece)
-            if seen > limits.body:
-                raise Refused("body-too-large")
-            yield piece
+        piece = content.read_nowait()
+        if not piece and not content.at_eof():
+            async with asyncio.timeout(meter.patience):
+                piece = await content.readany()
     except TimeoutError:
         raise Refused("request-timeout") from None
     except RequestPayloadError:
         raise Refused("request-framing") from None
+    meter.took(loop.time() - began, len(piece))
+    return piece
 
 
 def scan_answer(headers: Sequence[tuple[bytes, bytes]], body: bytes, record: Record, limits: Limits) -> Scanned:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from gateway.errors import Refused
 from gateway.policy.model import Customer
+from gateway.proxy.rate import SLOWEST, Meter, Pace
 from gateway.proxy.upstream_connection import Connection, RawHeaders, Stale, serialise
 from gateway.proxy.upstream_parser import ResponseParser
 
@@ -71,25 +72,32 @@ class UpstreamResponse:
             raise Refused("upstream-too-large")
         pieces: list[bytes] = []
         size = 0
-        async for piece in self.chunks():
+        # What is held in memory must also come at a pace; what is streamed may say a word now and then for hours (server-sent events).
+        meter, loop = Meter(Pace(self._idle, self._idle, SLOWEST)), asyncio.get_running_loop()
+        began = loop.time()
+        while piece := await self._piece(meter.patience):
+            now = loop.time()
+            meter.took(now - began, len(piece))
+            began = now
             size += len(piece)
             if size > limit:
                 self.abort()
                 raise Refused("upstream-too-large")
             pieces.append(piece)
+        self.release()
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it comes; ends only at its proven end. While nobody iterates, the upstream has to wait."""
-        if self._released:
-            raise RuntimeError("the answer was released before it was read")
-        while piece := await self._piece():
+        while piece := await self._piece(self._idle):
             yield piece
         self.release()
 
-    async def _piece(self) -> bytes:
+    async def _piece(self, seconds: float) -> bytes:
+        if self._released:
+            raise RuntimeError("the answer was released before it was read")
         try:
-            return await self._connection.piece(self._idle)
+            return await self._connection.piece(seconds)
         except BaseException:  # cancellation too: a connection with an unread answer must not live on
             self.abort()
             raise

@@ -104,6 +104,7 @@ class Connection(asyncio.Protocol):
         """The next bytes of the answer's body; empty at its proven end. Raises Refused when it breaks off."""
         parser = self.parser
         assert parser is not None
+        deadline = 0.0
         while True:
             if self._failure:
                 raise Refused(self._failure)
@@ -112,7 +113,9 @@ class Connection(asyncio.Protocol):
                 return parser.take()
             if parser.complete:
                 return b""
-            await self._wait(idle)
+            now = self._loop.time()
+            deadline = deadline or now + idle  # once: what comes may also be an extension without end, and none of the body (T-D3)
+            await self._wait(deadline - now)
 
     def park(self, now: float) -> None:
         """Back to the pool: from now on every byte or end from the upstream closes the connection."""

@@ -17,6 +17,7 @@ from gateway.policy.model import Limits, Role, Route
 from gateway.policy.path import canonical
 from gateway.proxy import bodies
 from gateway.proxy.bodies import at_rest, read_request, restored, scan_answer
+from gateway.proxy.rate import Pace
 
 RECORD = compile_record("order", {"household.name": "name", "notes[*]": "note"}, ["id", "city"], {}, unlisted="refuse")
 JSON = {"Content-Type": "application/json", "Host": "gateway.example"}
@@ -89,14 +90,36 @@ async def test_what_is_not_what_was_declared_is_refused(reason, how):
         await requested(**how)
 
 
-async def test_a_body_that_stays_out_is_a_timeout(monkeypatch):
-    monkeypatch.setattr(bodies, "BODY_DEADLINE", 0.01)
+@pytest.mark.parametrize("declared", [RECORD, "pass"])
+@pytest.mark.parametrize("dribbled", [0, 5])
+async def test_td6_a_body_that_stays_out_or_dribbles_is_a_timeout(monkeypatch, declared, dribbled):
+    """A byte is no sign of life: it earns a thousandth of a second."""
+    monkeypatch.setattr(bodies, "REQUEST_BODY", Pace(first=0.01, most=0.02, slowest=1_000_000))
     payload = StreamReader(mock.create_autospec(BaseProtocol, spec_set=True, instance=True), 2**16, loop=asyncio.get_running_loop())
-    payload.feed_data(b'{"id"')
+    for byte in b'{"id"'[:dribbled]:
+        payload.feed_data(bytes([byte]))
     request = make_mocked_request("POST", "/orders", headers=JSON, payload=payload)
-    route = Route("POST", "/orders", ("orders",), frozenset(), {}, RECORD, None)
+    route = Route("POST", "/orders", ("orders",), frozenset(), {}, declared, None)
     with pytest.raises(Refused, match="request-timeout"):
-        await read_request(request, Decision(route, Role("dispatcher"), (), Limits()))
+        outgoing = await read_request(request, Decision(route, Role("dispatcher"), (), Limits()))
+        async for _ in outgoing.tokenized([])[1]:
+            pass
+
+
+async def test_the_time_that_the_application_takes_is_not_the_clients(monkeypatch):
+    """Between two pieces nobody waits for the client: what it cannot send because nothing is read must not count against it."""
+    monkeypatch.setattr(bodies, "REQUEST_BODY", Pace(first=0.2, most=0.2, slowest=1_000_000))
+    loop = asyncio.get_running_loop()
+    payload = StreamReader(mock.create_autospec(BaseProtocol, spec_set=True, instance=True), 2**16, loop=loop)
+    payload.feed_data(b"one")
+    request = make_mocked_request("POST", "/orders", headers=JSON, payload=payload)
+    route = Route("POST", "/orders", ("orders",), frozenset(), {}, "pass", None)
+    pieces = (await read_request(request, Decision(route, Role("dispatcher"), (), Limits()))).tokenized([])[1]
+    assert await anext(pieces) == b"one"
+    monkeypatch.setattr(loop, "time", lambda now=loop.time() + 3600: now)  # an hour in which the application took nothing
+    payload.feed_data(b"two")
+    payload.feed_eof()
+    assert [piece async for piece in pieces] == [b"two"]
 
 
 @pytest.mark.parametrize("declared", [RECORD, "pass"])

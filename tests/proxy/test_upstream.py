@@ -327,7 +327,25 @@ async def dripping(reader, writer):
         await asyncio.sleep(0.02)
 
 
-@pytest.mark.parametrize("serve", [silent, half, dripping])
+async def dribbling(reader, writer):
+    """A body whose bytes each come in time."""
+    await head_of(reader)
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+    while True:
+        writer.write(b"x")
+        await asyncio.sleep(0.02)
+
+
+async def extending(reader, writer):
+    """A chunk's extension for ever: bytes come, and none of them is of the body (T-D3)."""
+    await head_of(reader)
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;")
+    while True:
+        writer.write(b"x")
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("serve", [silent, half, dripping, dribbling, extending])
 async def test_td6_deadlines(pool, raw_server, serve):
     dripping.begun = False
     port = await raw_server(serve)
