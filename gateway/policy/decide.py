@@ -52,7 +52,7 @@ def decide(policies: PolicySet, request: AccessRequest) -> Decision:
     for parameter in target.parameters:
         if parameter.name not in route.query:
             raise Refused("query-unlisted")
-    return Decision(route, role, target.parameters, api.limits)
+    return Decision(route, role, target.parameters, route.limits or api.limits)
 
 
 def find_route(api: Api, method: str, segments: tuple[str, ...]) -> Route:

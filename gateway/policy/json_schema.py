@@ -102,6 +102,13 @@ class RoleEntry(_File):
     accounts: Literal["own", "make"] = "own"
 
 
+class RouteLimitsEntry(_File):
+    """Of bodies of one route; what is not said here, the API's limits say."""
+
+    body: _Size | msgspec.UnsetType = msgspec.UNSET
+    depth: Annotated[int, Meta(ge=1, le=1000)] | msgspec.UnsetType = msgspec.UNSET
+
+
 class RouteEntry(_File):
     """Who may, and which bodies. Without ``request`` or ``response`` that body must be empty."""
 
@@ -111,6 +118,7 @@ class RouteEntry(_File):
     )
     request: _RecordOrPass | msgspec.UnsetType = msgspec.UNSET
     response: _RecordOrPass | msgspec.UnsetType = msgspec.UNSET
+    limits: RouteLimitsEntry | msgspec.UnsetType = msgspec.UNSET
 
 
 class LimitsEntry(_File):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal, cast
 
 from gateway.body.selector import Record, SelectorError, compile_record
@@ -28,7 +29,7 @@ RECORD = ("fields", "clear", "contains", "unlisted")
 ROLE = ("reveal", "accounts")
 REVEAL = ("clear", "masked")
 ROUTE_REQUIRED = ("roles",)
-ROUTE_OPTIONAL = ("query", "request", "response")
+ROUTE_OPTIONAL = ("query", "request", "response", "limits")
 LIMITS = ("body", "depth")
 TEST_REQUIRED = ("as", "send")
 TEST_OPTIONAL = ("upstream_must_not_contain", "then_seen_by")
@@ -42,8 +43,8 @@ def read_api(root: Node, classes: Mapping[str, DataClass]) -> Api:
     records = _Records(fields["records"].entries() if "records" in fields else {}, classes)
     records.compile_all()
     roles = {role: _role(role, node, classes) for role, node in fields["roles"].entries().items()}
-    routes = _routes(fields["routes"], records, roles, classes)
-    limits = _limits(fields["limits"]) if "limits" in fields else Limits()
+    limits = _limits(fields["limits"], DEFAULT_LIMITS) if "limits" in fields else DEFAULT_LIMITS
+    routes = _routes(fields["routes"], _Declared(records, roles, classes, limits))
     tests = tuple(_test(node, roles) for node in fields["tests"].items()) if "tests" in fields else ()
     return Api(name, roles, tuple(routes), limits, tests)
 
@@ -115,6 +116,16 @@ class _Records:
         return "pass" if node.value == "pass" else self._known(node)
 
 
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """What the routes of an API refer to; ``limits`` are those of a route that has none of its own."""
+
+    records: _Records
+    roles: Mapping[str, Role]
+    classes: Mapping[str, DataClass]
+    limits: Limits
+
+
 def _few_enough(selectors: list[str], record: Node) -> bool:
     if len(selectors) > MOST_SELECTORS or any(len(selector) > LONGEST_SELECTOR for selector in selectors):
         record.wrong(f"a record has at most {MOST_SELECTORS} selectors of at most {LONGEST_SELECTOR} characters")
@@ -152,7 +163,7 @@ def _role(name: str, node: Node, classes: Mapping[str, DataClass]) -> Role:
     return Role(name, clear, masked, makes_users)
 
 
-def _routes(node: Node, records: _Records, roles: Mapping[str, Role], classes: Mapping[str, DataClass]) -> list[Route]:
+def _routes(node: Node, declared: _Declared) -> list[Route]:
     routes: list[Route] = []
     seen: dict[tuple[str, tuple[str | None, ...]], int] = {}
     for key, entry in node.entries().items():
@@ -168,7 +179,7 @@ def _routes(node: Node, records: _Records, roles: Mapping[str, Role], classes: M
             if (method, segments) in seen:
                 node.wrong(f"{method} {template.strip()} is the same route as in line {seen[method, segments]}", line)
             seen[method, segments] = line
-            routes.append(_route(method, template.strip(), segments, entry, records, roles, classes))
+            routes.append(_route(method, template.strip(), segments, entry, declared))
     if len(routes) > MOST_ROUTES:
         node.wrong(f"more than {MOST_ROUTES} routes")
     else:
@@ -203,23 +214,15 @@ def _segments(template: str, node: Node, line: int) -> tuple[str | None, ...] | 
     return tuple(None if part.startswith("{") else part for part in parts)
 
 
-def _route(
-    method: str,
-    template: str,
-    segments: tuple[str | None, ...],
-    node: Node,
-    records: _Records,
-    roles: Mapping[str, Role],
-    classes: Mapping[str, DataClass],
-) -> Route:
+def _route(method: str, template: str, segments: tuple[str | None, ...], node: Node, declared: _Declared) -> Route:
     fields = node.fields(ROUTE_REQUIRED, ROUTE_OPTIONAL)
     allowed: set[str] = set()
     for item in fields["roles"].items():
         role = item.text()
-        if role not in roles:
-            item.wrong(f"there is no role {role!r}{suggestion(role, tuple(roles))}")
+        if role not in declared.roles:
+            item.wrong(f"there is no role {role!r}{suggestion(role, tuple(declared.roles))}")
         allowed.add(role)
-    query = {name: _parameter(entry, classes) for name, entry in fields["query"].entries().items()} if "query" in fields else {}
+    query = {name: _parameter(entry, declared.classes) for name, entry in fields["query"].entries().items()} if "query" in fields else {}
     if "request" in fields and method == "GET":
         fields["request"].wrong("GET has no request body")
     return Route(
@@ -228,9 +231,23 @@ def _route(
         segments=segments,
         roles=frozenset(allowed),
         query=query,
-        request=records.named(fields["request"]) if "request" in fields else None,
-        response=records.named(fields["response"]) if "response" in fields else None,
+        request=declared.records.named(fields["request"]) if "request" in fields else None,
+        response=declared.records.named(fields["response"]) if "response" in fields else None,
+        limits=_limits_of_route(fields, declared.limits),
     )
+
+
+def _limits_of_route(fields: Mapping[str, Node], api: Limits) -> Limits | None:
+    """What a route does not say for itself, the API says. A limit that would limit nothing is a mistake: somebody relies on it."""
+    if "limits" not in fields:
+        return None
+    limits = fields["limits"]
+    said = {name for name in ("request", "response") if name in fields and fields[name].value != "pass"}
+    if "request" not in said and "body" in limits.entries():
+        limits.wrong("body: is the size of a declared record, and the request of this route is none")
+    if not said:
+        limits.wrong("this route declares no record that could have limits")
+    return _limits(limits, api)
 
 
 def _parameter(node: Node, classes: Mapping[str, DataClass]) -> str:
@@ -243,12 +260,12 @@ def _parameter(node: Node, classes: Mapping[str, DataClass]) -> str:
     return name
 
 
-def _limits(node: Node) -> Limits:
+def _limits(node: Node, default: Limits) -> Limits:
     fields = node.fields((), LIMITS)
-    body = fields["body"].size() if "body" in fields else DEFAULT_LIMITS.body
+    body = fields["body"].size() if "body" in fields else default.body
     if body > LARGEST_BODY:
         fields["body"].wrong("a declared body is held in memory: at most 64 MiB")
-    return Limits(body=body, depth=fields["depth"].integer(1, 1000) if "depth" in fields else DEFAULT_LIMITS.depth)
+    return Limits(body=body, depth=fields["depth"].integer(1, 1000) if "depth" in fields else default.depth)
 
 
 def _test(node: Node, roles: Mapping[str, Role]) -> PolicyTest:

@@ -46,6 +46,7 @@ class Route:
     query: Mapping[str, str]  # parameter → "clear" or the name of a data class
     request: Record | Literal["pass"] | None
     response: Record | Literal["pass"] | None
+    limits: Limits | None = None  # None: those of the API
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ class _Bench:
         await self._audit.close()
 
     async def judge(self, test: PolicyTest, route: Route, record: Record) -> str:
-        scanned = scan(json.dumps(test.body, ensure_ascii=False).encode(), record, depth=self._api.limits.depth)
+        scanned = scan(json.dumps(test.body, ensure_ascii=False).encode(), record, depth=(route.limits or self._api.limits).depth)
         if personal_data(scanned):
             raise Refused("body-personal-data")
         session = await self._session(test.role)
@@ -108,7 +108,7 @@ class _Bench:
     async def _seen_by(self, role: str, route: Route, upstream: bytes) -> Any:
         if not isinstance(route.response, Record):
             return None
-        scanned = scan(upstream, route.response, depth=self._api.limits.depth)
+        scanned = scan(upstream, route.response, depth=(route.limits or self._api.limits).depth)
         session = await self._session(role)
         await self._vault.tokenize(session, self._exchange(role, role), [])
         texts = [AtRest(place.data_class, place.value) for place in scanned.places]

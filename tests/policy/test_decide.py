@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_network
 from itertools import product
 from pathlib import Path
@@ -65,6 +66,17 @@ def outcome(
     assert decision.role.name in decision.route.roles
     assert decision.limits == API.limits
     return f"{decision.route.method} {decision.route.template}"
+
+
+def test_limits_of_a_route_count_instead_of_the_apis() -> None:
+    own = Route("PUT", "/import", ("import",), frozenset({"importer"}), {}, None, None, Limits(body=9000, depth=8))
+    api = replace(API, routes=(*API.routes, own))
+    policies = replace(POLICIES, apis={api.name: api})
+    limits = [
+        decide(policies, AccessRequest("energie_nord", "import_job", method, target, HOSTS)).limits.body
+        for method, target in (("PUT", "/import"), ("POST", "/orders"))
+    ]
+    assert limits == [9000, 1000]
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ EVERY_KEY = {
         "routes": {
             "GET /orders": {"roles": ["dispatcher"], "query": {"name": "name", "page": "clear"}, "response": "order_page"},
             "PUT,PATCH /orders/{id}": {"roles": ["importer"], "request": "order", "response": "order"},
+            "POST /orders": {"roles": ["importer"], "request": "order", "limits": {"body": "8 MiB", "depth": 8}},
         },
         "limits": {"body": "1 MiB", "depth": 64},
         "tests": [

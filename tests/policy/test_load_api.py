@@ -102,6 +102,28 @@ def test_what_is_not_written_lets_nothing_through(tmp_path_factory: pytest.TempP
     assert not any(role.clear or role.masked for role in api.roles.values())
 
 
+def test_limits_of_a_route_say_what_is_different(tmp_path_factory: pytest.TempPathFactory) -> None:
+    api, mistakes = read(
+        HEAD
+        + "records: {order: {fields: {a: name}}}\n"
+        + ROLES
+        + "limits: {body: 2 MiB, depth: 8}\n"
+        + "routes:\n"
+        + "  POST /import: {roles: [importer], request: order, limits: {body: 32 MiB}}\n"
+        + "  POST /small: {roles: [importer], request: order, limits: {body: 1 KiB, depth: 3}}\n"
+        + "  GET /deep: {roles: [importer], response: order, limits: {depth: 100}}\n"
+        + "  POST /usual: {roles: [importer], request: order}\n",
+        tmp_path_factory,
+    )
+    assert mistakes == []
+    assert {route.template: route.limits for route in api.routes} == {
+        "/import": Limits(32 << 20, 8),
+        "/small": Limits(1 << 10, 3),
+        "/deep": Limits(2 << 20, 100),
+        "/usual": None,
+    }
+
+
 NO_ROLE = "there is no role"
 NO_PATH = "is not a path such as /orders/{id}"
 ONE_REQUEST = "expected one request, such as POST /orders: {…}"
@@ -165,6 +187,12 @@ ROUTE_ENTRIES = [
     ("GET /a: {roles: [], query: {page: yes}}", "4: there is no data class 'yes'"),
     ("GET /a: {roles: [], query: {note: note}}", "4: data class 'note' cannot be searched: equal values do not get equal tokens"),
     ("GET /a: {roles: [], query: {iban: iban}}", "4: data class 'iban' cannot be searched"),
+    ("POST /a: {roles: [], limits: {body: 2 MiB}}", "4: this route declares no record that could have limits"),
+    ("POST /a: {roles: [], request: pass, limits: {body: 2 MiB}}", "4: body: is the size of a declared record"),
+    ("POST /a: {roles: [], request: order, limits: {body: 65 MiB}}", "4: a declared body is held in memory: at most 64 MiB"),
+    ("POST /a: {roles: [], request: order, limits: {size: 1}}", "4: unknown key 'size'"),
+    ("GET /a: {roles: [], response: order, limits: {body: 2 MiB}}", "4: body: is the size of a declared record"),
+    ("GET /a: {roles: [], response: order, limits: none}", "4: expected a mapping, found a text"),
     ("get /a: {roles: []}", "4: 'get' is not a method: GET, POST, PUT, PATCH, DELETE (HEAD comes with GET)"),
     ("HEAD /a: {roles: []}", "4: 'HEAD' is not a method"),
     ("OPTIONS /a: {roles: []}", "4: 'OPTIONS' is not a method"),
