@@ -36,6 +36,7 @@ PROBLEMS: dict[str, Problem] = {
         Problem("no-such-route", 404, "There is nothing here"),
         Problem("method-not-allowed", 405, "The method is not allowed here"),
         Problem("length-required", 411, "A Content-Length is required"),
+        Problem("precondition-failed", 412, "The precondition does not hold"),
         Problem("body-too-large", 413, "The body is too large"),
         Problem("unsupported-media-type", 415, "The media type or content coding is not supported"),
         Problem("misdirected", 421, "This host is not served here"),
@@ -62,6 +63,7 @@ REASONS: dict[str, str] = {
     "body-missing": "body-refused",
     "form-malformed": "body-refused",
     "body-not-declared": "body-refused",
+    "body-coding-broken": "body-refused",
     "body-not-json": "body-refused",
     "body-not-utf8": "body-refused",
     "body-duplicate-key": "body-refused",
@@ -106,10 +108,11 @@ REASONS: dict[str, str] = {
     "certificate-unsuitable": "denied",
     "role-denied": "denied",
     "origin-foreign": "denied",
-    # 404, 405, 411, 413, 415, 421, 429
+    # 404, 405, 411, 412, 413, 415, 421, 429
     "route-unknown": "no-such-route",
     "method-unknown": "method-not-allowed",
     "length-missing": "length-required",
+    "precondition-unknown": "precondition-failed",
     "body-too-large": "body-too-large",
     "media-type": "unsupported-media-type",
     "content-coding": "unsupported-media-type",

@@ -16,6 +16,7 @@ from aiohttp.web import BaseRequest
 from aiohttp.web_protocol import RequestPayloadError
 
 from gateway.body.codec import check_media_type
+from gateway.body.content_coding import content_coding, decoded
 from gateway.body.rewrite import Scanned, echo, personal_data, scan, splice
 from gateway.body.selector import Record
 from gateway.errors import Refused
@@ -23,6 +24,7 @@ from gateway.policy.decide import Decision
 from gateway.policy.model import Limits
 from gateway.policy.path import Parameter
 from gateway.proxy.rate import REQUEST_BODY, Meter
+from gateway.proxy.upstream_connection import Upload
 from gateway.vault.interface import AtRest, Clear
 
 #: Bytes of an upstream's answer that is looked into. Answers are larger than requests (pages), and not the client's to choose.
@@ -44,7 +46,7 @@ class Outgoing:
     parameters: tuple[Parameter, ...]  # only those that carry a data class
     classes: tuple[str, ...]  # the data class of each parameter
     scanned: Scanned | None
-    stream: AsyncIterator[bytes] | None
+    stream: Upload | None
     beside: tuple[str, ...] = ()  # texts of the head that go on as they came; empty when there is no value to look for
 
     def values(self) -> list[Clear]:
@@ -53,7 +55,7 @@ class Outgoing:
         places = self.scanned.places if self.scanned is not None else ()
         return [*searched, *(Clear(place.data_class, place.value) for place in places)]
 
-    def tokenized(self, tokens: Sequence[str]) -> tuple[bytes, bytes | AsyncIterator[bytes] | None]:
+    def tokenized(self, tokens: Sequence[str]) -> tuple[bytes, bytes | Upload | None]:
         """Target and body with every value replaced; the echo guard has the last word. Raises Refused('body-echo')."""
         hidden = [value.value for value, token in zip(self.values(), tokens, strict=True) if value.value != token]
         others = self.scanned.others if self.scanned is not None else ()
@@ -79,12 +81,12 @@ async def read_request(request: BaseRequest, decision: Decision) -> Outgoing:
     searched = [(p, cls) for p in decision.parameters if (cls := decision.route.query[p.name]) != "clear"]
     declared = decision.route.request
     scanned: Scanned | None = None
-    stream: AsyncIterator[bytes] | None = None
+    stream: Upload | None = None
     if declared is None:
         if request.body_exists:
             raise Refused("body-not-declared")
     elif declared == "pass":
-        stream = _pieces(request, decision.limits) if request.body_exists else None
+        stream = Upload(_pieces(request), request.content_length) if request.body_exists else None
     else:
         scanned = await _read_record(request, declared, decision.limits)
     beside = _beside(request, decision) if searched or (scanned is not None and scanned.places) else ()
@@ -112,15 +114,14 @@ async def _read_record(request: BaseRequest, record: Record, limits: Limits) -> 
 
 
 async def read_whole(request: BaseRequest, limit: int) -> bytes:
-    """A body of at most ``limit`` bytes, never empty, whose media type was judged before. Raises Refused."""
+    """A body of at most ``limit`` bytes, on the line and decoded, never empty, whose media type was judged before. Raises Refused."""
     if not request.body_exists:
         raise Refused("body-missing")
-    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-        raise Refused("content-coding")
+    coding = content_coding(request.headers.getall("Content-Encoding", ()))
     if (request.content_length or 0) > limit:
         raise Refused("body-too-large")
     invite(request)
-    body = await _whole(request, limit)
+    body = decoded(coding, await _whole(request, limit), limit)
     if not body:
         raise Refused("body-missing")
     return body
@@ -146,14 +147,11 @@ async def _whole(request: BaseRequest, limit: int) -> bytes:
     return bytes(body)
 
 
-async def _pieces(request: BaseRequest, limits: Limits) -> AsyncIterator[bytes]:
+async def _pieces(request: BaseRequest) -> AsyncIterator[bytes]:
+    """As they come, and no faster than they are asked for. Of any size: nothing of it stays here."""
     invite(request)
     meter = Meter(REQUEST_BODY)
-    seen = 0
     while piece := await _piece(request, meter):
-        seen += len(piece)
-        if seen > limits.body:
-            raise Refused("body-too-large")
         yield piece
 
 
@@ -183,12 +181,10 @@ def scan_answer(headers: Sequence[tuple[bytes, bytes]], body: bytes, record: Rec
     Judged by its own headers (B-01): JSON that calls itself HTML would run what is revealed in it in the browser.
     """
     types = [value for name, value in headers if name.lower() == b"content-type"]
-    codings = [value.lower() for name, value in headers if name.lower() == b"content-encoding"]
+    codings = [value.decode("latin-1") for name, value in headers if name.lower() == b"content-encoding"]
     try:
         check_media_type(types[0].decode("latin-1") if len(types) == 1 else None)
-        if any(coding != b"identity" for coding in codings):
-            raise Refused("content-coding")
-        return scan(body, record, depth=limits.depth)
+        return scan(decoded(content_coding(codings), body, ANSWER_LIMIT), record, depth=limits.depth)
     except Refused as refused:
         raise Refused("upstream-unreadable") from refused
 

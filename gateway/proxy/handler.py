@@ -26,6 +26,7 @@ from gateway.proxy.headers import Public, basic_credentials, inbound, outbound
 from gateway.proxy.server import check_framing, peer_of
 from gateway.proxy.sessions import Sessions
 from gateway.proxy.upstream import UpstreamKey, UpstreamPool, UpstreamResponse
+from gateway.proxy.validators import view_of
 from gateway.vault.interface import AtRest, Clear, Event, Exchange, Vault
 from gateway.wire import place_of
 
@@ -114,9 +115,9 @@ class Gateway:
         trail: Trail,
     ) -> StreamResponse:
         declared = decision.route.response
-        looked_into = declared != "pass"
         trail.replayed = upstream.replayed
-        headers = inbound(upstream.raw_headers, rewritten=looked_into, upstream=customer.upstream, host=request.headers["Host"])
+        view = view_of(trail.revision, customer.name, decision.role.name) if declared != "pass" else None
+        headers = inbound(upstream.raw_headers, view=view, upstream=customer.upstream, host=request.headers["Host"])
         if declared == "pass":
             return await _stream(request, upstream, headers, trail)
         body = await upstream.read_all(ANSWER_LIMIT)
@@ -212,6 +213,7 @@ def _public(request: BaseRequest, client: Client, trail: Trail, decision: Decisi
         user=trail.user,
         role=decision.role.name,
         leaf=client.leaf,
+        view=view_of(trail.revision, client.customer, decision.role.name),
     )
 
 

@@ -19,6 +19,7 @@ from gateway.errors import Refused
 from gateway.policy.model import Route, Upstream
 from gateway.proxy.authorization import basic_credentials, from_file
 from gateway.proxy.location import public_links, public_location
+from gateway.proxy.validators import if_match, if_none_match, public_tag
 
 __all__ = ["Public", "basic_credentials", "inbound", "outbound"]
 
@@ -38,7 +39,7 @@ _IDENTITY = re.compile(
 # Judged here under this one name. Another spelling of it would be judged by us as nothing, and by a server behind us as the same (T-I5).
 _JUDGED = {
     name.replace(b"-", b""): name
-    for name in b"authorization content-type content-encoding content-length origin sec-fetch-site if-match cookie".split()
+    for name in b"authorization content-type content-encoding content-length origin sec-fetch-site if-match if-none-match cookie".split()
 }
 #: DER bytes of a certificate that fit into a header as most servers take it: 8 kB, with base64 and the name (RFC 9440 section 3.1).
 LONGEST_CLIENT_CERT = 6000
@@ -46,9 +47,10 @@ LONGEST_CLIENT_CERT = 6000
 _REFERENCES = frozenset(b"referer referrer xreferer xreferrer hxcurrenturl pingfrom pingto contentlocation".split())
 _SITE = re.compile(rb"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?(?=[/?#]|\Z)", re.IGNORECASE)
 # They describe the bytes of a body that we change (T-B3).
-_OF_BODY = frozenset(b"contentmd5 digest reprdigest contentdigest wantdigest wantreprdigest wantcontentdigest".split())
+_OF_BODY = frozenset(b"contentmd5 digest reprdigest contentdigest contentencoding wantdigest wantreprdigest wantcontentdigest".split())
 # A part, or "unchanged", of an answer that differs from role to role cannot be asked for.
-_CONDITIONS = frozenset(b"range ifrange ifnonematch ifmodifiedsince acceptencoding".split())
+_CONDITIONS = frozenset(b"range ifrange ifmodifiedsince acceptencoding".split())
+_BY_TAG = frozenset({b"ifmatch", b"ifnonematch"})
 # Of an answer: who works behind us, ways around us, and instructions meant for a proxy.
 _TALKATIVE = frozenset(
     b"server xpoweredby xaspnetversion xaspnetmvcversion via altsvc xruntime publickeypins refresh"
@@ -74,6 +76,7 @@ class Public:
     user: str
     role: str
     leaf: bytes = field(default=b"", repr=False)
+    view: bytes = b""  # whose entity tags count (``validators.py``)
 
 
 def outbound(raw_headers: RawHeaders, *, public: Public, route: Route, upstream: Upstream) -> list[tuple[bytes, bytes]]:
@@ -95,6 +98,10 @@ def outbound(raw_headers: RawHeaders, *, public: Public, route: Route, upstream:
             if site is None:
                 continue
             value = site[0] + b"/"
+        elif squeezed in _BY_TAG:
+            value = _condition(squeezed, value, public.view, route)
+            if not value:
+                continue
         kept.append((name, value))
     if looked_into:
         kept.append((b"Accept-Encoding", b"identity"))
@@ -104,6 +111,12 @@ def outbound(raw_headers: RawHeaders, *, public: Public, route: Route, upstream:
     if upstream.client_cert:
         kept.append((b"Client-Cert", _client_cert(public.leaf)))
     return kept + _own(public)
+
+
+def _condition(squeezed: bytes, value: bytes, view: bytes, route: Route) -> bytes:
+    if squeezed == b"ifmatch":
+        return if_match(value, view)
+    return if_none_match(value, view, reads=route.method == "GET", looked_into=route.response != "pass")
 
 
 def _own(public: Public) -> list[tuple[bytes, bytes]]:
@@ -139,16 +152,21 @@ def _host(upstream: Upstream) -> bytes:
     return (name if upstream.port == usual else f"{name}:{upstream.port}").encode("ascii")
 
 
-def inbound(raw_headers: RawHeaders, *, rewritten: bool, upstream: Upstream, host: str = "") -> list[tuple[str, str]]:
-    """The headers for the client. ``rewritten``: the body is looked into, so nothing that describes its bytes is true any more.
+def inbound(raw_headers: RawHeaders, *, view: bytes | None, upstream: Upstream, host: str = "") -> list[tuple[str, str]]:
+    """The headers for the client. ``view``: whose entity tags an answer gets whose body is looked into, so that nothing is true any
+    more that describes its bytes; None: it is passed.
 
     ``host``: our own Host as the client named it. Raises Refused('upstream-malformed') for a Location that leads behind us.
     """
+    rewritten = view is not None
     named = _connection_options(raw_headers)
     kept = [("Server", "gateway")]
+    tags: list[bytes] = []
     for raw_name, raw_value in raw_headers:
         squeezed = _squeezed(raw_name)
         if _is_dropped_inbound(squeezed, rewritten) or squeezed in named:
+            if raw_name.lower() == b"etag":
+                tags.append(raw_value)
             continue
         value = _text(raw_value)
         if squeezed in (b"location", b"contentlocation"):
@@ -160,7 +178,9 @@ def inbound(raw_headers: RawHeaders, *, rewritten: bool, upstream: Upstream, hos
         elif squeezed == b"setcookie":
             value = _cookie(value)
         kept.append((raw_name.decode("ascii"), value))
-    if rewritten:
+    if view is not None:
+        if len(tags) == 1 and (tag := public_tag(tags[0], view)):
+            kept.append(("ETag", tag))
         kept.append(("Cache-Control", "no-store"))  # a revealed value must not wait in a cache for the next role (T-B5)
         kept.append(("X-Content-Type-Options", "nosniff"))  # it is data: a name that looks like a page or a script is none
     return kept

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from gateway.errors import Refused
 from gateway.policy.model import Customer
 from gateway.proxy.rate import SLOWEST, Meter, Pace
-from gateway.proxy.upstream_connection import Connection, RawHeaders, Stale, serialise
+from gateway.proxy.upstream_connection import Connection, RawHeaders, Stale, Upload, serialise
 from gateway.proxy.upstream_parser import ResponseParser
 
 REPEATABLE = frozenset({"GET", "HEAD"})  # and only without a body: H-06
@@ -144,14 +144,14 @@ class UpstreamPool:
         method: str,
         target: bytes,
         headers: RawHeaders,
-        body: bytes | AsyncIterator[bytes] | None = None,
+        body: bytes | Upload | None = None,
         *,
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
     ) -> UpstreamResponse:
         """Send one request and return when the head of its answer is here.
 
         ``headers`` hold exactly one Host and no framing: that is added here. Raises Refused('upstream-unreachable' |
-        'upstream-timeout' | 'upstream-malformed' | 'header-malformed' | 'request-malformed'); what an iterated ``body``
+        'upstream-timeout' | 'upstream-malformed' | 'header-malformed' | 'request-malformed'); what an upload
         raises goes through, after the request was broken off.
         """
         head = serialise(method, target, headers, _framing(method, body))
@@ -190,9 +190,7 @@ class UpstreamPool:
         except TimeoutError:
             raise Refused("upstream-timeout") from None
 
-    async def _send(
-        self, key: UpstreamKey, method: str, head: bytes, body: bytes | AsyncIterator[bytes] | None, timeouts: Timeouts
-    ) -> UpstreamResponse:
+    async def _send(self, key: UpstreamKey, method: str, head: bytes, body: bytes | Upload | None, timeouts: Timeouts) -> UpstreamResponse:
         kept = self._take(key)
         if kept is not None:
             try:
@@ -209,7 +207,7 @@ class UpstreamPool:
         connection: Connection,
         method: str,
         head: bytes,
-        body: bytes | AsyncIterator[bytes] | None,
+        body: bytes | Upload | None,
         timeouts: Timeouts,
         *,
         replayed: bool,
@@ -280,9 +278,11 @@ class UpstreamPool:
         self._sweeper = loop.call_later(self._kept_for, self._sweep) if self._idle else None
 
 
-def _framing(method: str, body: bytes | AsyncIterator[bytes] | None) -> bytes:
+def _framing(method: str, body: bytes | Upload | None) -> bytes:
     if isinstance(body, bytes):
         return b"Content-Length: %d\r\n" % len(body)
+    if body is not None and body.length is not None:
+        return b"Content-Length: %d\r\n" % body.length
     if body is not None:
         return b"Transfer-Encoding: chunked\r\n"
     return b"Content-Length: 0\r\n" if method in BODY_EXPECTED else b""

@@ -11,6 +11,7 @@ import asyncio
 import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 from gateway.errors import Refused
@@ -26,6 +27,16 @@ _TARGET = re.compile(rb"/[\x21\x22\x24-\x7e]*")  # origin form, no blank, no fra
 _NAMES = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z\n-]+")
 _VALUES = re.compile(rb"[\t\x20-\x7e\x80-\xff\n]*")
 _FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection", b"upgrade", b"expect"})
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A body that is sent while it comes. ``length`` is what its sender promised, and what the application is promised in turn: many
+    (WSGI, CGI) read no chunks. None: chunked. Only an exception of ``pieces`` ends it early, and then it never counts as complete.
+    """
+
+    pieces: AsyncIterator[bytes]
+    length: int | None = None
 
 
 class Stale(Exception):
@@ -78,19 +89,17 @@ class Connection(asyncio.Protocol):
         parser = self.parser
         return self.usable and self._sent_all and parser is not None and parser.complete and parser.keep_alive and not self._failure
 
-    async def exchange(
-        self, head: bytes, body: bytes | AsyncIterator[bytes] | None, method: str, *, idle: float, answer: float
-    ) -> ResponseParser:
+    async def exchange(self, head: bytes, body: bytes | Upload | None, method: str, *, idle: float, answer: float) -> ResponseParser:
         """Send one request and wait for the head of its answer. Raises Refused, Stale; what ``body`` raises goes through."""
         self.parser = parser = ResponseParser(method)
         self._failure = ""
         self._write(head, body if isinstance(body, bytes) else b"")
-        if body is not None and not isinstance(body, bytes):
+        if isinstance(body, Upload):
             try:
                 await self._send_pieces(body, idle)
             finally:
-                if isinstance(body, AsyncGenerator):
-                    await body.aclose()  # answered early: what feeds it must not wait for the garbage collector
+                if isinstance(body.pieces, AsyncGenerator):
+                    await body.pieces.aclose()  # answered early: what feeds it must not wait for the garbage collector
         deadline = self._loop.time() + answer
         while not parser.head_done:
             if self._failure:
@@ -135,18 +144,27 @@ class Connection(asyncio.Protocol):
         self._transport.write(head)
         return self._transport.write(body)
 
-    async def _send_pieces(self, pieces: AsyncIterator[bytes], idle: float) -> None:
-        """Chunked. An exception on the way leaves the last chunk unsent, so the request can never count as complete."""
+    async def _send_pieces(self, upload: Upload, idle: float) -> None:
+        """An exception on the way leaves the last chunk, or bytes of the length, unsent: the request can never count as complete."""
         assert self._transport is not None and self.parser is not None
         self._sent_all = False
-        async for piece in pieces:
+        missing = upload.length
+        async for piece in upload.pieces:
             while self._writing_paused and not self._failure and not self.parser.head_done:
                 await self._wait(idle)
             if self._failure or self.parser.head_done:
                 return  # answered early or gone: the rest stays unsent, and the connection is not used again (T-S4)
-            if piece:  # an empty chunk would be the last one
+            if missing is not None:
+                missing -= len(piece)
+                if missing < 0:
+                    raise Refused("request-framing")  # the rest would be the next request on this connection (T-S1)
+                self._transport.write(piece)
+            elif piece:  # an empty chunk would be the last one
                 self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-        self._transport.write(b"0\r\n\r\n")
+        if missing:
+            raise Refused("request-framing")
+        if missing is None:
+            self._transport.write(b"0\r\n\r\n")
         self._sent_all = True
 
     def _broken(self, parser: ResponseParser) -> Exception:

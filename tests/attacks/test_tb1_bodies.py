@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests.attacks.codings import COMPRESS
+
 NAME = "Max Mustermann"
 BIG = "x" * 1_000_000
 
@@ -126,13 +128,37 @@ def test_tb2_media_types(attacker, suite, media):
     assert suite.seen == []
 
 
-@pytest.mark.trap("T-B2", "Every content coding is refused where a record is declared.")
-@pytest.mark.trap("T-D1", "Nothing that a client sends is ever inflated.")
-@pytest.mark.parametrize(
-    "coding", [b"gzip", b"br", b"zstd", b"deflate", b"gzip, gzip", b"identity, gzip", b"x-unknown", b"identity,identity", b"*"]
+@pytest.mark.trap(
+    "T-B2", "Unknown and stacked content codings are refused where a record is declared, and so is what only calls itself by a known one."
 )
-def test_tb2_td1_codings(attacker, suite, coding):
-    assert attacker.ask(attacker.post(b"\x1f\x8b" + bytes(40), b"Content-Encoding: " + coding)).status == 415
+@pytest.mark.parametrize(
+    ("coding", "status"),
+    [(coding, 400) for coding in (b"gzip", b"br", b"zstd", b"deflate")]
+    + [(coding, 415) for coding in (b"gzip, gzip", b"identity, gzip", b"gzip,", b"x-unknown", b"identity,identity", b"*", b"compress")],
+)
+def test_tb2_codings(attacker, suite, coding, status):
+    assert attacker.ask(attacker.post(b"\x1f\x8b" + bytes(40), b"Content-Encoding: " + coding)).status == status
+    assert suite.seen == []
+
+
+@pytest.mark.trap("T-B2", "What comes compressed is looked into, and leaves uncompressed.")
+@pytest.mark.parametrize("coding", COMPRESS)
+def test_tb2_compressed(attacker, suite, coding):
+    body = COMPRESS[coding](household('{"name": "Max Mustermann"}'))
+    reply = attacker.ask(attacker.post(body, b"Content-Encoding: " + coding.encode()))
+    assert reply.status == 200
+    head, _, sent = suite.seen[0].partition(b"\r\n\r\n")
+    assert b"Mustermann" not in sent and set(json.loads(sent)) == {"household"}
+    assert b"content-encoding" not in head.lower() and b"Content-Length: %d\r\n" % len(sent) in head + b"\r\n"
+
+
+@pytest.mark.trap("T-D1", "A request that inflates beyond its limit or a hundred times its size is refused, whatever its coding.")
+@pytest.mark.parametrize("coding", COMPRESS)
+@pytest.mark.parametrize("size", [1 << 20, 32 << 20], ids=["ratio", "size"])
+def test_td1_bombs(attacker, suite, coding, size):
+    bomb = COMPRESS[coding](b'{"notes": ["' + b" " * size + b'"]}')
+    assert attacker.ask(attacker.post(bomb, b"Content-Encoding: " + coding.encode())).status == 413
+    assert attacker.ask(attacker.post(bomb, b"Content-Encoding: " + coding.encode(), first=b"POST /nowhere HTTP/1.1")).status == 404
     assert suite.seen == []
 
 

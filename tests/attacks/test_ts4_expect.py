@@ -23,7 +23,7 @@ REFUSED = {
     "no such route": (b"POST /nowhere HTTP/1.1", [JSON], "jens", 404),
     "role": (b"PUT /orders/1 HTTP/1.1", [JSON], "import_job", 403),
     "media type": (POST, [b"Content-Type: text/plain"], "jens", 415),
-    "coding": (POST, [JSON, b"Content-Encoding: gzip"], "jens", 415),
+    "coding": (POST, [JSON, b"Content-Encoding: compress"], "jens", 415),
 }
 
 

@@ -91,6 +91,7 @@ SECTIONS = {
         "T-B3": "Lengths and validators lie after a body was rewritten",
         "T-B5": "A foreign customer's token is opened, or a revealed value is kept by a cache",
         "B-01": "A failure forwards the original",
+        "B-10": "The length of a compressed answer tells what was restored in it",
         "B-13": "A hidden value stands elsewhere in the same request",
         "B-14": "Errors echo what was sent",
         "T-B15": "Values in paths, Referer, Location and Link",

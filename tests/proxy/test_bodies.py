@@ -1,9 +1,12 @@
 """What changes in a message: a record and tokens in, bytes out; and every body that is not what was declared is refused."""
 
 import asyncio
+import gzip
 import json
+import zlib
 from unittest import mock
 
+import brotli
 import pytest
 from aiohttp import StreamReader
 from aiohttp.base_protocol import BaseProtocol
@@ -55,6 +58,15 @@ async def test_only_the_declared_values_change_and_every_other_byte_stays(pieces
     assert body == ORDER.replace(b"Max Mustermann", b"<name0>").replace(b"Hund im Garten", b"<note1>")
 
 
+@pytest.mark.parametrize(
+    ("coding", "write"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("br", brotli.compress), ("identity", bytes)]
+)
+async def test_tb2_a_compressed_body_is_looked_into(coding, write):
+    outgoing = await requested(write(ORDER), headers={**JSON, "Content-Encoding": coding})
+    assert [item.value for item in outgoing.values()] == ["Max Mustermann", "Hund im Garten"]
+    assert outgoing.tokenized(tokens(outgoing))[1] == ORDER.replace(b"Max Mustermann", b"<name0>").replace(b"Hund im Garten", b"<note1>")
+
+
 async def test_parameters_come_first_and_their_tokens_are_encoded():
     query = {"name": "name", "page": "clear", "note": "note"}
     outgoing = await requested(target="/orders?page=2&name=Max+M%C3%BCller&note=a&x=", query={**query, "x": "clear"})
@@ -76,7 +88,13 @@ async def test_parameters_come_first_and_their_tokens_are_encoded():
         ("body-not-declared", {"declared": None}),
         ("media-type", {"headers": {**JSON, "Content-Type": "text/html"}}),
         ("media-type", {"headers": {"Host": "gateway.example"}}),
-        ("content-coding", {"headers": {**JSON, "Content-Encoding": "br"}}),
+        ("content-coding", {"headers": {**JSON, "Content-Encoding": "compress"}}),
+        ("content-coding", {"headers": {**JSON, "Content-Encoding": "gzip, br"}}),
+        ("body-coding-broken", {"headers": {**JSON, "Content-Encoding": "br"}}),
+        ("body-coding-broken", {"headers": {**JSON, "Content-Encoding": "gzip"}, "body": gzip.compress(ORDER, mtime=0)[:-1]}),
+        ("body-missing", {"headers": {**JSON, "Content-Encoding": "gzip"}, "body": gzip.compress(b"", mtime=0)}),
+        ("body-too-large", {"headers": {**JSON, "Content-Encoding": "gzip"}, "body": gzip.compress(bytes(1 << 20), mtime=0)}),
+        ("body-field-unlisted", {"headers": {**JSON, "Content-Encoding": "gzip"}, "body": gzip.compress(b'{"birthday": 1}', mtime=0)}),
         ("body-too-large", {"limits": Limits(body=len(ORDER) - 1)}),
         ("body-too-large", {"limits": Limits(body=10), "pieces": len(ORDER)}),
         ("body-too-large", {"headers": {**JSON, "Content-Length": "2000000"}}),
@@ -102,7 +120,7 @@ async def test_td6_a_body_that_stays_out_or_dribbles_is_a_timeout(monkeypatch, d
     route = Route("POST", "/orders", ("orders",), frozenset(), {}, declared, None)
     with pytest.raises(Refused, match="request-timeout"):
         outgoing = await read_request(request, Decision(route, Role("dispatcher"), (), Limits()))
-        async for _ in outgoing.tokenized([])[1]:
+        async for _ in outgoing.tokenized([])[1].pieces:
             pass
 
 
@@ -114,7 +132,7 @@ async def test_the_time_that_the_application_takes_is_not_the_clients(monkeypatc
     payload.feed_data(b"one")
     request = make_mocked_request("POST", "/orders", headers=JSON, payload=payload)
     route = Route("POST", "/orders", ("orders",), frozenset(), {}, "pass", None)
-    pieces = (await read_request(request, Decision(route, Role("dispatcher"), (), Limits()))).tokenized([])[1]
+    pieces = (await read_request(request, Decision(route, Role("dispatcher"), (), Limits()))).tokenized([])[1].pieces
     assert await anext(pieces) == b"one"
     monkeypatch.setattr(loop, "time", lambda now=loop.time() + 3600: now)  # an hour in which the application took nothing
     payload.feed_data(b"two")
@@ -131,7 +149,7 @@ async def test_a_body_that_breaks_off_is_no_body(declared):
     route = Route("POST", "/orders", ("orders",), frozenset(), {}, declared, None)
     with pytest.raises(Refused, match="request-framing"):
         outgoing = await read_request(request, Decision(route, Role("dispatcher"), (), Limits()))
-        async for _ in outgoing.tokenized([])[1]:
+        async for _ in outgoing.tokenized([])[1].pieces:
             pass
 
 
@@ -142,13 +160,14 @@ async def test_a_value_that_also_stands_where_it_would_stay_is_refused():
         outgoing.tokenized(["<token>"])
 
 
-async def test_pass_is_streamed_within_its_limit():
-    outgoing = await requested(b"x" * 1000, declared="pass", headers={"Host": "gateway.example"}, pieces=10)
+async def test_pass_is_streamed_and_has_no_limit_of_size():
+    outgoing = await requested(b"x" * 1000, declared="pass", headers={"Host": "gateway.example"}, limits=Limits(body=1), pieces=10)
     assert outgoing.values() == []
-    assert b"".join([piece async for piece in outgoing.tokenized([])[1]]) == b"x" * 1000
-    outgoing = await requested(b"x" * 1000, declared="pass", limits=Limits(body=999), pieces=10)
-    with pytest.raises(Refused, match="body-too-large"):
-        [piece async for piece in outgoing.tokenized([])[1]]
+    upload = outgoing.tokenized([])[1]
+    assert upload.length is None
+    assert b"".join([piece async for piece in upload.pieces]) == b"x" * 1000
+    outgoing = await requested(b"x" * 1000, declared="pass", headers={"Content-Length": "1000"})
+    assert outgoing.tokenized([])[1].length == 1000
 
 
 ANSWER = [(b"Content-Type", b"application/json")]
@@ -162,6 +181,11 @@ def test_an_answer_is_restored_in_its_declared_places_only():
     assert json.loads(restored(scanned, ['Max "M"', "a", "ö"])) == {"id": 1, "household": {"name": 'Max "M"'}, "notes": ["a", "ö"]}
 
 
+def test_an_answer_that_came_compressed_although_nobody_asked():
+    scanned = scan_answer([*ANSWER, (b"Content-Encoding", b"br")], brotli.compress(ORDER), RECORD, Limits())
+    assert json.loads(restored(scanned, ["Max M.", "Hund"]))["household"] == {"name": "Max M."}
+
+
 @pytest.mark.parametrize(
     ("headers", "body"),
     [
@@ -173,6 +197,11 @@ def test_an_answer_is_restored_in_its_declared_places_only():
         ([(b"Content-Type", b"text/html")], b'{"id": 1}'),
         ([], b'{"id": 1}'),
         ([*ANSWER, (b"Content-Encoding", b"gzip")], b'{"id": 1}'),
+        ([*ANSWER, (b"Content-Encoding", b"gzip")], gzip.compress(b'{"else": 1}', mtime=0)),
+        ([*ANSWER, (b"Content-Encoding", b"gzip")], gzip.compress(bytes(1 << 20), mtime=0)),
+        ([*ANSWER, (b"Content-Encoding", b"gzip, br")], gzip.compress(b'{"id": 1}', mtime=0)),
+        ([*ANSWER, (b"Content-Encoding", b"gzip"), (b"Content-Encoding", b"gzip")], gzip.compress(b'{"id": 1}', mtime=0)),
+        ([*ANSWER, (b"Content-Encoding", b"compress")], b'{"id": 1}'),
     ],
 )
 def test_an_answer_that_cannot_be_read_is_never_passed_as_it_is(headers, body):

@@ -10,10 +10,18 @@ from hypothesis import strategies as st
 from gateway.errors import Refused
 from gateway.policy.model import Route, Upstream
 from gateway.proxy.headers import Public, inbound, outbound
+from gateway.proxy.validators import public_tag
 
 UPSTREAM = Upstream("https", "suite.internal", 443, "/musterstadt", None, "drop")
+VIEW = b"view4567890"
 PUBLIC = Public(
-    "192.0.2.7", "gateway.example:8443", "3f0c0a52-0000-4000-8000-000000000000", "stadtwerke_musterstadt", "maria", "dispatcher"
+    "192.0.2.7",
+    "gateway.example:8443",
+    "3f0c0a52-0000-4000-8000-000000000000",
+    "stadtwerke_musterstadt",
+    "maria",
+    "dispatcher",
+    view=VIEW,
 )
 RECORD = object()
 OURS = {
@@ -143,7 +151,7 @@ def test_ti5_no_underscore_leaves(name):
 
 
 CONDITIONAL = [b"Range", b"If-Range", b"If-None-Match", b"If-Modified-Since"]
-DIGESTS = [b"Content-MD5", b"Digest", b"Repr-Digest", b"Content-Digest"]
+DIGESTS = [b"Content-MD5", b"Digest", b"Repr-Digest", b"Content-Digest", b"Content-Encoding"]
 
 
 @pytest.mark.parametrize(
@@ -255,17 +263,33 @@ def test_two_users_are_never_one_header(one, other):
 
 
 def back(*headers, rewritten=True, host=""):
-    return inbound(headers, rewritten=rewritten, upstream=UPSTREAM, host=host)
+    return inbound(headers, view=VIEW if rewritten else None, upstream=UPSTREAM, host=host)
 
 
 def test_an_answer_that_was_looked_into():
     gone = (
-        b"ETag Digest Content-MD5 Repr-Digest Content-Digest Accept-Ranges Content-Range Content-Length Content-Encoding "
+        b"Digest Content-MD5 Repr-Digest Content-Digest Accept-Ranges Content-Range Content-Length Content-Encoding "
         b"Cache-Control Expires Age Pragma"
     ).split()
     headers = back(*((name, b"x") for name in gone), (b"Content-Type", b"application/json"), (b"X-Suite", b"1"))
     ours = [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
     assert headers == [("Server", "gateway"), ("Content-Type", "application/json"), ("X-Suite", "1"), *ours]
+
+
+@pytest.mark.parametrize("tags", [[b'"v7"'], [b'W/"v7"'], [], [b'"v7"', b'"v8"'], [b'"v7"', b'"v7"'], [b'a "v7"']], ids=repr)
+def test_tb3_an_entity_tag_is_of_this_view_or_there_is_none(tags):
+    own = dict(back(*((b"ETag", tag) for tag in tags), (b"E-Tag", b'"v7"'))).get("ETag")
+    assert own == (public_tag(tags[0], VIEW) if len(tags) == 1 and b" " not in tags[0] else None)
+    assert own is None or "v7" not in own
+
+
+def test_tb3_conditions_by_tag_are_mapped_back():
+    ours = public_tag(b'"v7"', VIEW).encode()
+    sent = out((b"If-Match", ours), (b"If-None-Match", b'"v7", ' + ours), response=RECORD)
+    assert [(name, value) for name, value in sent if name.startswith(b"If-")] == [(b"If-Match", b'"v7"'), (b"If-None-Match", b'"v7"')]
+    assert b"If-None-Match" not in dict(out((b"If-None-Match", ours), response="pass"))
+    with pytest.raises(Refused, match="precondition-unknown"):
+        out((b"If-Match", public_tag(b'"v7"', b"elsewhere00").encode()))
 
 
 def test_an_answer_that_is_passed_keeps_what_is_true_of_its_bytes():

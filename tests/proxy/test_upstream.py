@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestServer
 
 from gateway.errors import Refused
 from gateway.proxy.upstream import Timeouts, UpstreamKey, UpstreamPool
+from gateway.proxy.upstream_connection import Upload
 
 HOST = [(b"Host", b"suite.internal")]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -379,6 +380,10 @@ async def pieces(*values):
         yield value
 
 
+def upload(*values, length=None):
+    return Upload(pieces(*values), length)
+
+
 async def test_a_streamed_request(pool, raw_server):
     received = []
 
@@ -389,7 +394,7 @@ async def test_a_streamed_request(pool, raw_server):
         await writer.drain()
 
     port = await raw_server(serve)
-    assert await get(pool, key(port), method="POST", body=pieces(b"abc", b"", b"de")) == (200, b"ok")
+    assert await get(pool, key(port), method="POST", body=upload(b"abc", b"", b"de")) == (200, b"ok")
     assert received == [b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"]
     assert pool._idle
 
@@ -408,8 +413,44 @@ async def test_a_broken_off_request_never_counts_as_complete(pool, raw_server):
 
     port = await raw_server(serve)
     with pytest.raises(Refused, match="body-too-large"):
-        await get(pool, key(port), method="POST", body=pieces(b"abc", Refused("body-too-large")))
+        await get(pool, key(port), method="POST", body=upload(b"abc", Refused("body-too-large")))
     assert not (await received).endswith(b"0\r\n\r\n")
+    assert not pool._idle
+
+
+async def test_a_streamed_request_keeps_the_length_that_was_promised(pool, raw_server):
+    """Many applications (WSGI, CGI) read no chunks."""
+    received = []
+
+    async def serve(reader, writer):
+        received.append([*(await head_of(reader)).split(b"\r\n")[2:-2], await reader.readexactly(5)])
+        writer.write(OK)
+        await writer.drain()
+
+    port = await raw_server(serve)
+    assert await get(pool, key(port), method="POST", body=upload(b"abc", b"", b"de", length=5)) == (200, b"ok")
+    assert received == [[b"Content-Length: 5", b"abcde"]]
+    assert pool._idle
+
+
+@pytest.mark.parametrize("values", [(b"abc", b"d"), (b"abc", b"def"), (b"abcdef",), ()], ids=len)
+async def test_ts1_more_or_less_than_was_promised_is_broken_off(pool, raw_server, values):
+    """More would be the next request; less would wait for it."""
+    received = asyncio.get_running_loop().create_future()
+
+    async def serve(reader, writer):
+        await head_of(reader)
+        data = b""
+        try:
+            while more := await reader.read(1000):
+                data += more
+        finally:
+            received.set_result(data)
+
+    port = await raw_server(serve)
+    with pytest.raises(Refused, match="request-framing"):
+        await get(pool, key(port), method="POST", body=upload(*values, length=5))
+    assert len(await received) < 5
     assert not pool._idle
 
 
@@ -433,7 +474,7 @@ async def test_ts4_an_early_answer_ends_the_request_and_the_connection(pool, raw
         await asyncio.sleep(0.05)
 
     port = await raw_server(serve)
-    assert await get(pool, key(port), method="POST", body=endless()) == (413, b"")
+    assert await get(pool, key(port), method="POST", body=Upload(endless())) == (413, b"")
     assert asked > 0 and closed and not pool._idle
 
 
@@ -447,7 +488,7 @@ async def test_an_upstream_that_stops_reading_is_noticed(pool, raw_server):
 
     port = await raw_server(serve, limit=1000)
     with pytest.raises(Refused, match="upstream-timeout"):
-        await get(pool, key(port), method="POST", body=endless(), timeouts=QUICK)
+        await get(pool, key(port), method="POST", body=Upload(endless()), timeouts=QUICK)
 
 
 async def test_a_slow_reader_makes_the_upstream_wait(pool, raw_server):
