@@ -18,7 +18,7 @@ class GatewayError(Exception):
 class Refused(GatewayError):
     """The answer is no, and says why to the audit log: becomes the problem that belongs to ``reason``.
 
-    ``retry_after`` is in seconds, and only set for throttling.
+    ``retry_after`` is in seconds, and only set where waiting helps.
     """
 
     def __init__(self, reason: str, *, retry_after: int | None = None) -> None:

@@ -125,7 +125,8 @@ REASONS: dict[str, str] = {
     "upstream-too-large": "upstream-failed",
     "upstream-status": "upstream-refused",
     "upstream-timeout": "upstream-timeout",
-    # 503: a wall cannot be asked
+    # 503: there are too many of them, or a wall cannot be asked
+    "customer-busy": "temporarily-unavailable",
     "vault-unavailable": "temporarily-unavailable",
     "cipher-unavailable": "temporarily-unavailable",
     "keys-unavailable": "temporarily-unavailable",

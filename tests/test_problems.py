@@ -13,7 +13,7 @@ STATUS_OF = {
     "certificate-missing": 403, "certificate-revoked": 403, "network-foreign": 403, "role-denied": 403, "route-unknown": 404,
     "method-unknown": 405, "length-missing": 411, "body-too-large": 413, "media-type": 415, "content-coding": 415, "host-foreign": 421,
     "throttled": 429, "upstream-unreachable": 502, "upstream-unreadable": 502, "vault-unavailable": 503, "cipher-unavailable": 503,
-    "keys-unavailable": 503, "audit-unavailable": 503, "token-space-exhausted": 503, "upstream-timeout": 504,
+    "customer-busy": 503, "keys-unavailable": 503, "audit-unavailable": 503, "token-space-exhausted": 503, "upstream-timeout": 504,
 }  # fmt: skip
 
 

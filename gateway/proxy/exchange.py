@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from gateway.errors import SessionEnded
 from gateway.proxy.access import Client
+from gateway.proxy.admission import NO_TURN, Turn
 from gateway.proxy.sessions import Sessions
 from gateway.vault.interface import Event, Exchange, Session
 
@@ -33,6 +34,7 @@ class Trail:
     begun: bool = False  # the vault has written its begin record
     replayed: bool = False  # the upstream may have seen the request twice
     started: bool = False  # bytes of an answer are on their way to the client
+    turn: Turn = NO_TURN
 
     def learn(self, customer: str, certificate: str) -> None:
         self.customer, self.certificate = customer, certificate

@@ -20,6 +20,7 @@ from gateway.policy.model import Customer
 from gateway.policy.path import is_reserved
 from gateway.proxy import account, answers
 from gateway.proxy.access import Client, Snapshot, check_host, identify
+from gateway.proxy.admission import DEFAULT_SHARES, Admission, Shares, Turn
 from gateway.proxy.bodies import ANSWER_LIMIT, at_rest, read_request, restored, scan_answer
 from gateway.proxy.exchange import Credentials, Trail
 from gateway.proxy.headers import Public, basic_credentials, inbound, outbound
@@ -40,12 +41,19 @@ class Gateway:
     """The external API. ``snapshot`` gives the current policies and trust; ``vault`` is the internal API."""
 
     def __init__(
-        self, snapshot: Callable[[], Snapshot], vault: Vault, upstreams: UpstreamPool, *, clock: Callable[[], float] = time.time
+        self,
+        snapshot: Callable[[], Snapshot],
+        vault: Vault,
+        upstreams: UpstreamPool,
+        *,
+        clock: Callable[[], float] = time.time,
+        shares: Shares = DEFAULT_SHARES,
     ) -> None:
         self._snapshot = snapshot
         self._vault = vault
         self._upstreams = upstreams
         self._sessions = Sessions(vault)
+        self._admission = Admission(shares)
         self._clock = clock
         self._recording: set[asyncio.Task[None]] = set()
 
@@ -61,6 +69,8 @@ class Gateway:
         client = identify(snapshot, peer, self._clock(), trail.learn)
         check_host(snapshot, request.headers["Host"], peer.server_name)
         user, password = basic_credentials(request.headers.get("Authorization"))
+        # Whose turn is it? A customer's burst waits behind itself, before it costs a password's check or a body's memory.
+        trail.turn = self._admission.enter(client.customer) or await self._queued(request, client.customer)
         session = await self._sessions.of(client, user, password, self._clock())
         credentials = Credentials(self._sessions, client, user, password, session)
         trail.user = user
@@ -94,6 +104,13 @@ class Gateway:
             return await self._respond(request, upstream, decision, customer, credentials, trail)
         finally:
             upstream.release()
+
+    async def _queued(self, request: BaseRequest, customer: str) -> Turn:
+        turn = await self._admission.wait(customer)
+        if request.transport is None:
+            turn.leave()
+            raise ConnectionResetError  # its client has left meanwhile: nobody would read the answer
+        return turn
 
     async def _tokenize(self, credentials: Credentials, exchange: Exchange, values: Sequence[Clear], trail: Trail) -> list[str]:
         tokens = await credentials.ask(lambda session: self._vault.tokenize(session, exchange, values))
@@ -151,6 +168,7 @@ class Gateway:
             _log.error("exchange %s failed: %s at %s", trail.exchange, type(error).__name__, place_of(error))
             reason = "internal"
         finally:
+            trail.turn.leave()
             if reason in (trail.reason, "client-gone"):
                 self._record(trail.event(reason, status))
         return self._refuse(request, trail, reason, retry_after)
@@ -222,6 +240,7 @@ async def _stream(request: BaseRequest, upstream: UpstreamResponse, headers: Seq
     response = StreamResponse(status=upstream.status)
     response.headers.extend(headers)
     trail.started = True
+    trail.turn.leave()  # it may last for hours (server-sent events): from here on it is a connection like any other, and costs no more
     await response.prepare(request)
     async for piece in upstream.chunks():
         await response.write(piece)
