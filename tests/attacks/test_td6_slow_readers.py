@@ -35,8 +35,13 @@ async def serving(handler, **settings):
             ended.put_nowait("handler")
             raise
 
-    server = GatewayServer(watched, on_malformed=lambda reason, address: told.append(reason), **settings)
-    listening = await loop.create_server(lambda: server(lambda: ended.put_nowait("connection")), "127.0.0.1", 0)
+    class Forgetting(GatewayServer):
+        def forget(self, connection):
+            super().forget(connection)
+            ended.put_nowait("connection")
+
+    server = Forgetting(watched, on_malformed=lambda reason, address: told.append(reason), **settings)
+    listening = await loop.create_server(server, "127.0.0.1", 0)
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.setblocking(False)
