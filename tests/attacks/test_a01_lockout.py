@@ -151,7 +151,7 @@ def work(function, limit):
 
 
 NEW_PASSWORDS = {
-    "drawn letters": "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz", k=1024)),  # noqa: S311 - nobody's password
+    "drawn letters": "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz", k=1024)),
     "one letter": "z" * 1024,
     "the same again and again": "kwzuf" * 204,
     "ligatures that fold into eighteen": "\ufdfa" * 341,
