@@ -14,7 +14,7 @@ REFUSED = r"""
     /orders/%ef%b9%92%ef%b9%92
 """.split()  # noqa: SIM905  (one line each would be a page of quotes)
 ELSEWHERE = """
-    / /Orders /ORDERS /order /orders.json /ordersx /admin /.gateway/account /nord/orders /orders/1/documents/x /orders/1/Documents /pki
+    / /Orders /ORDERS /order /orders.json /ordersx /admin /.gateway/x /nord/orders /orders/1/documents/x /orders/1/Documents /pki
     /pkix /%6frdersx /index.html /-/orders /orders/1/appointments/2 /static/a/b
 """.split()  # noqa: SIM905  (one line each would be a page of quotes)
 
