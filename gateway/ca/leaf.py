@@ -59,7 +59,7 @@ def key_fault(certificate: x509.Certificate | x509.CertificateSigningRequest) ->
     return "" if isinstance(key, ACCEPTED_KEYS) else "its key is of a kind that is not accepted"
 
 
-def signature_fault(certificate: x509.Certificate | x509.CertificateSigningRequest) -> str:
+def signature_fault(certificate: x509.Certificate | x509.CertificateSigningRequest | x509.CertificateRevocationList) -> str:
     """SHA-1 and MD5 signatures can be moved to another certificate. Ed25519 names no hash."""
     algorithm = certificate.signature_hash_algorithm
     return "" if algorithm is None or isinstance(algorithm, _HASHES) else "it is signed over a weak hash"

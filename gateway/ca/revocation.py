@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
 from gateway.ca.blocks import blocks, mistake
-from gateway.ca.leaf import ACCEPTED_KEYS, PARSER_ERRORS
+from gateway.ca.leaf import ACCEPTED_KEYS, PARSER_ERRORS, signature_fault
 from gateway.errors import ConfigurationError
 
 KIND = b"X509 CRL"
@@ -55,12 +55,10 @@ def read_lists(
 
     Whether they count now is another question (``fault_at``). Raises ConfigurationError.
     """
-    lists = [_parsed(path, line, der) for line, der in blocks(path, KIND, content)]
-    if len(lists) > _MAX_LISTS:
-        raise mistake(path, 0, f"holds more than {_MAX_LISTS} revocation lists")
+    lists = _lists_in(path, content)
     if not all(any(signed_by(crl, certificate) for crl in lists) for certificate in authorities):
         raise mistake(path, 0, "there is an authority without a revocation list of its own: all its clients would be refused")
-    return tuple(crl for crl in lists if any(signed_by(crl, certificate) for certificate in authorities))
+    return _signed_by_any(lists, authorities)
 
 
 def fault_at(lists: Iterable[x509.CertificateRevocationList], now: float) -> str:
@@ -73,13 +71,21 @@ def fault_at(lists: Iterable[x509.CertificateRevocationList], now: float) -> str
     return ""
 
 
-def is_older(new: Sequence[x509.CertificateRevocationList], kept: Sequence[x509.CertificateRevocationList]) -> bool:
-    """Would ``new`` take back what ``kept`` says? Whoever stands between us and the authority may replay an old list (rollback)."""
+def is_older(
+    new: Sequence[x509.CertificateRevocationList],
+    kept: Sequence[x509.CertificateRevocationList],
+    authorities: Sequence[x509.Certificate],
+) -> bool:
+    """Would ``new`` take back what ``kept`` says? Whoever stands between us and the authority may replay an old list (rollback).
+
+    Compared is what one key signed, whatever a list says of it: two authorities with one name are two (C-05), and an authority may have
+    begun to write key identifiers into its lists.
+    """
     return any(
         one.last_update_utc < other.last_update_utc or _number(one) < _number(other)
-        for one in new
-        for other in kept
-        if one.issuer == other.issuer and _identifier(one) == _identifier(other)
+        for certificate in authorities
+        for one in _signed_by_any(new, [certificate])
+        for other in _signed_by_any(kept, [certificate])
     )
 
 
@@ -92,6 +98,19 @@ def signed_by(crl: x509.CertificateRevocationList, certificate: x509.Certificate
         return certificate.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign and crl.is_signature_valid(key)
     except PARSER_ERRORS:  # signed in a way that this key cannot sign
         return False
+
+
+def _lists_in(path: Path, content: bytes | None = None) -> list[x509.CertificateRevocationList]:
+    lists = [_parsed(path, line, der) for line, der in blocks(path, KIND, content)]
+    if len(lists) > _MAX_LISTS:
+        raise mistake(path, 0, f"holds more than {_MAX_LISTS} revocation lists")
+    return lists
+
+
+def _signed_by_any(
+    lists: Iterable[x509.CertificateRevocationList], authorities: Sequence[x509.Certificate]
+) -> tuple[x509.CertificateRevocationList, ...]:
+    return tuple(crl for crl in lists if any(signed_by(crl, certificate) for certificate in authorities))
 
 
 def _parsed(path: Path, line: int, der: bytes) -> x509.CertificateRevocationList:
@@ -116,7 +135,7 @@ def _fault(crl: x509.CertificateRevocationList) -> str:
             return "it is indirect, or for some certificates or reasons only"
         if extension.critical and extension.oid not in _UNDERSTOOD:
             return "it holds a critical extension that is not known here"
-    return ""
+    return signature_fault(crl)
 
 
 def _is_partial(point: x509.IssuingDistributionPoint) -> bool:
@@ -148,18 +167,13 @@ def _number(crl: x509.CertificateRevocationList) -> int:
         return -1
 
 
-def _identifier(crl: x509.CertificateRevocationList) -> bytes | None:
-    """Of the key that signed it, so that two authorities with one name are two (C-05)."""
-    try:
-        return crl.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
-    except x509.ExtensionNotFound:
-        return None
-
-
 def kept_lists(path: Path, authorities: Sequence[x509.Certificate]) -> tuple[x509.CertificateRevocationList, ...]:
-    """What was fetched last, or nothing: a list that is missing, damaged or another authority's is fetched anew, and no mistake."""
+    """What was fetched last, or nothing: a list that is missing, damaged or another authority's is fetched anew, and no mistake.
+
+    An authority that came later has no list there yet; that takes nothing back of what the others' say.
+    """
     try:
-        return read_lists(path, authorities)
+        return _signed_by_any(_lists_in(path), authorities)
     except ConfigurationError:
         return ()
 
@@ -171,6 +185,6 @@ def newer_lists(
     lists = read_lists(file, authorities, content)
     if fault := fault_at(lists, now):
         raise mistake(file, 0, f"{fault}: what came is not taken over")
-    if is_older(lists, kept_lists(file, authorities)):
+    if is_older(lists, kept_lists(file, authorities), authorities):
         raise mistake(file, 0, "what came is older than what is kept here; if the authority began anew, remove this file")
     return lists

@@ -70,7 +70,7 @@ def _parse(file: Path) -> x509.CertificateSigningRequest:
     if b"PRIVATE KEY-----" in content:
         raise _mistake(file, "holds a private key, which must not leave the customer: it counts as known to others, a new one is needed")
     blocks = _BLOCK.findall(content)
-    if content[:1] != b"\x30" and (len(blocks) != 1 or content.count(b"-----BEGIN") != 1):
+    if (blocks or content[:1] != b"\x30") and (len(blocks) != 1 or content.count(b"-----BEGIN") != 1):
         raise _mistake(file, "is not one signing request, as PEM or DER")
     try:
         request = x509.load_pem_x509_csr(blocks[0]) if blocks else x509.load_der_x509_csr(content)

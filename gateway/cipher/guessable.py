@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 
 #: What is left of a password must count at least this much: four words of the list (40 bits) do not, three and a word of one's own do.
@@ -19,7 +18,7 @@ from pathlib import Path
 ENOUGH = 10
 PIECE = 2  # what a piece counts: one of some two thousand words, rows and years is 10 or 11 bits, as two letters are
 SHORTEST_PIECE = 3
-LONGEST_PIECE = 24
+LONGEST_PIECE = 28  # the longest row
 LOOKED_AT = 256  # characters; whoever types more than that, in other pieces than one, is not guessed
 
 _ROWS = (
@@ -37,7 +36,7 @@ _YEAR = re.compile(r"(?:19|20)[0-9]{2}", re.ASCII)
 def counts_as(secret: str, names: Iterable[str] = ()) -> int:
     """How long the password is when each piece that anybody would try counts as ``PIECE``. ``names``: of the user and the customer."""
     known = _words() | {piece for name in names for piece in _pieces_of(name)}
-    folded = _folded(secret[:LOOKED_AT])
+    folded = _folded(secret[:LOOKED_AT])[:LOOKED_AT]  # one character may fold into eighteen
     bare = "".join(c for c in folded if c.isalnum())  # p-a-s-s-w-o-r-d
     return min(_shortest(spelled, known) for spelled in {folded, bare})
 
@@ -51,36 +50,38 @@ def _shortest(text: str, known: frozenset[str] | set[str]) -> int:
     spellings = (text, *(text.translate(reading) for reading in _READINGS))
     best = [0]
     for end in range(1, len(text) + 1):
-        cheapest = best[end - 1] + 1
-        for start in range(max(0, end - LOOKED_AT), end - SHORTEST_PIECE + 1):
-            if best[start] + PIECE < cheapest and _is_piece(start, end, spellings, known):
-                cheapest = best[start] + PIECE
-        best.append(cheapest)
+        starts = (*_words_before(end, spellings, known), *_runs_before(end, text), *_repeats_before(end, text))
+        best.append(min(best[end - 1] + 1, *(best[start] + PIECE for start in starts)) if starts else best[end - 1] + 1)
     return best[-1]
 
 
-def _is_piece(start: int, end: int, spellings: tuple[str, ...], known: frozenset[str] | set[str]) -> bool:
-    plain = spellings[0][start:end]
-    if end - start <= LONGEST_PIECE and any(spelled[start:end] in known for spelled in spellings):
-        return True
-    return _is_run(plain) or _is_row(plain) or _YEAR.fullmatch(plain) is not None or _repeats(spellings[0], start, end)
+# Where the pieces that end at ``end`` begin. Each is found by steps that do not grow with the piece: a change of password is judged in
+# the process that everybody's values go through, and whoever has one of his own may ask for it (A-01).
 
 
-def _is_run(piece: str) -> bool:
+def _words_before(end: int, spellings: tuple[str, ...], known: frozenset[str] | set[str]) -> Iterator[int]:
+    for start in range(max(0, end - LONGEST_PIECE), end - SHORTEST_PIECE + 1):
+        plain = spellings[0][start:end]
+        is_year = len(plain) == 4 and _YEAR.fullmatch(plain) is not None
+        if is_year or plain in _rows() or any(spelled[start:end] in known for spelled in spellings):
+            yield start
+
+
+def _runs_before(end: int, text: str) -> Iterator[int]:
     """aaa, abc, 321."""
-    step = ord(piece[1]) - ord(piece[0])
-    return abs(step) <= 1 and all(ord(b) - ord(a) == step for a, b in pairwise(piece))
+    start = end - 2
+    step = ord(text[end - 1]) - ord(text[start]) if start > 0 else 2
+    while abs(step) <= 1 and start > 0 and ord(text[start]) - ord(text[start - 1]) == step:
+        start -= 1
+        yield start
 
 
-def _is_row(piece: str) -> bool:
-    """Keys that lie side by side, in either direction."""
-    return len(piece) > SHORTEST_PIECE and any(piece in row or piece[::-1] in row for row in _rows())
-
-
-def _repeats(text: str, start: int, end: int) -> bool:
+def _repeats_before(end: int, text: str) -> Iterator[int]:
     """The same once more: it costs a guesser nothing."""
-    length = end - start
-    return start >= length and text[start:end] == text[start - length : start]
+    for length in range(SHORTEST_PIECE, end // 2 + 1):
+        start = end - length
+        if text[end - 1] == text[start - 1] and text[start:end] == text[start - length : start]:
+            yield start
 
 
 def _folded(text: str) -> str:
@@ -97,7 +98,10 @@ def _pieces_of(name: str) -> list[str]:
 
 @lru_cache(maxsize=1)
 def _rows() -> frozenset[str]:
-    return frozenset(map(_folded, _ROWS))
+    """Keys that lie side by side, in either direction: every stretch of four or more."""
+    rows = [way for row in map(_folded, _ROWS) for way in (row, row[::-1])]
+    spans = ((start, end) for start in range(LONGEST_PIECE) for end in range(start + SHORTEST_PIECE + 1, LONGEST_PIECE + 1))
+    return frozenset(row[start:end] for start, end in spans for row in rows if end <= len(row))
 
 
 @lru_cache(maxsize=1)

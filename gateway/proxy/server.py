@@ -30,6 +30,7 @@ __all__ = ["GatewayServer", "check_framing", "peer_of"]
 BANNER = "gateway"
 HEAD_DEADLINE = 10.0  # seconds from the first byte of a head to its last (T-D6)
 WRITE_DEADLINE = 60.0  # seconds that a client may take nothing of an answer that waits for it (T-D6)
+LEAST_TAKEN = 16 * 1024  # bytes of it that show, within that time, that somebody reads; fewer are a dribble
 KEEP_ALIVE = 75.0  # seconds a connection may be silent
 LINGER = 5.0  # seconds that the rest of a refused body may take, so that the client gets to read the answer
 
@@ -94,7 +95,7 @@ class Connection(RequestHandler):
         """Called when more waits for the client than the transport likes to hold; costs nothing while clients read."""
         super().pause_writing()
         self._stop_write_timer()
-        self._write_timer = self._loop.call_later(self._gateway.write_deadline, self._reader_is_gone)
+        self._watch_reader()
 
     def resume_writing(self) -> None:
         self._stop_write_timer()
@@ -165,8 +166,16 @@ class Connection(RequestHandler):
         self._gateway.on_malformed("request-timeout", address_of(self.peername))
         self.force_close()
 
-    def _reader_is_gone(self) -> None:
+    def _watch_reader(self) -> None:
+        waits = self.transport.get_write_buffer_size() if self.transport is not None else 0
+        self._write_timer = self._loop.call_later(self._gateway.write_deadline, self._reader_is_late, waits)
+
+    def _reader_is_late(self, waited: int) -> None:
+        """Of a long answer that was written at once, ``resume_writing`` is called at its very end: until then what is taken counts."""
         self._write_timer = None
+        if self.transport is not None and self.transport.get_write_buffer_size() <= waited - LEAST_TAKEN:
+            self._watch_reader()
+            return
         self._gateway.on_malformed("client-gone", address_of(self.peername))
         if self.transport is not None:
             self.transport.abort()  # not closed: that would wait for what the client does not take

@@ -91,14 +91,12 @@ class TlsLayer(asyncio.Protocol):
             self._entrance.turnstile.enter(self.address, self._advance)
 
     def eof_received(self) -> bool:
-        """Without a goodbye, or after one: there is nobody to answer any more. True: we end the transport ourselves."""
+        """Without a goodbye, or after one: nothing can come any more, so nothing is waited for. True: we end the transport ourselves."""
         if self._state is _State.HANDSHAKE:
             self._fail("client-gone")
-        elif self._state is _State.OPEN and self._app is not None:
-            self._app.eof_received()
-            self.close()
         else:
-            self.raw.close()
+            self._peer_leaves()
+        self.raw.close()  # after what is written; a wait would hold the place of everybody who just hangs up
         return True
 
     def pause_writing(self) -> None:
@@ -199,7 +197,7 @@ class TlsLayer(asyncio.Protocol):
                 self._end()
                 return
             if not data:  # the peer's goodbye
-                self.eof_received()
+                self._peer_leaves()
                 return
             self._idle_total += self._idle + before - self._incoming.pending
             self._content += len(data)
@@ -209,6 +207,11 @@ class TlsLayer(asyncio.Protocol):
             self._app.data_received(data)
         if self._state is _State.OPEN and not self._is_flood():
             self._flush()
+
+    def _peer_leaves(self) -> None:
+        if self._state is _State.OPEN and self._app is not None:
+            self._app.eof_received()
+            self.close()
 
     def _is_flood(self) -> bool:
         """Records that carried something end the run of those that carry nothing, but not the account of all of them (T-M13)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,7 +29,7 @@ def customer_file(name: str, api: str, upstream: str, networks: Sequence[str], u
             "networks: [" + ", ".join(quoted(network) for network in networks) + "]",
             "certificates: {authority: gateway}",
             "key: {held_by: customer, idle: 15m}",
-            "users: {" + ", ".join(f"{user}: {role}" for user, role in users.items()) + "}",
+            "users: {" + ", ".join(f"{_key(user)}: {role}" for user, role in users.items()) + "}",
             "",
         ]
     )
@@ -36,6 +37,11 @@ def customer_file(name: str, api: str, upstream: str, networks: Sequence[str], u
 
 def quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _key(user: str) -> str:
+    """As it is where YAML reads it back as it is: a comma, a quote or a brace would be the file's own."""
+    return user if re.fullmatch(r"\w[\w.@%+-]*", user) else quoted(user)
 
 
 def with_user(text: str, file: Path, user: str, role: str) -> str:
@@ -46,13 +52,13 @@ def with_user(text: str, file: Path, user: str, role: str) -> str:
             return f"{text[: value.start_mark.index]}{role}{text[value.end_mark.index :]}"
     if users.flow_style:
         end = users.end_mark.index - 1
-        return f"{text[:end]}{', ' if users.value else ''}{user}: {role}{text[end:]}"
+        return f"{text[:end]}{', ' if users.value else ''}{_key(user)}: {role}{text[end:]}"
     # A line of its own behind the last one, whose comment stays with it.
     last_key, last_value = users.value[-1]
     lines = text.splitlines(keepends=True)
     line = last_value.end_mark.line
     lines[line] = lines[line].rstrip("\n") + "\n"
-    lines.insert(line + 1, " " * last_key.start_mark.column + f"{user}: {role}\n")
+    lines.insert(line + 1, " " * last_key.start_mark.column + f"{_key(user)}: {role}\n")
     return "".join(lines)
 
 
@@ -63,7 +69,7 @@ def without_user(text: str, file: Path, user: str) -> str:
     if len(kept) == len(users.value):
         raise ConfigurationError([Mistake(file, users.start_mark.line + 1, "there is no such user in this file")])
     if users.flow_style:
-        entries = "{" + ", ".join(f"{name}: {role}" for name, role in kept.items()) + "}"
+        entries = "{" + ", ".join(f"{_key(name)}: {role}" for name, role in kept.items()) + "}"
         return f"{text[: users.start_mark.index]}{entries}{text[users.end_mark.index :]}"
     lines = text.splitlines(keepends=True)
     gone = next(key.start_mark.line for key, _ in users.value if key.value == user)

@@ -59,7 +59,7 @@ def _marks(node: ast.expr, test: str) -> Iterator[Claim]:
 
 
 def document(results: dict[Claim, str]) -> str:
-    """The whole text. A claim without a result was not run; a trap without a claim has its reason, or is open."""
+    """The whole text. A claim without a result was not run; a trap without a claim has its reason."""
     found = claims()
     parts = [HEAD]
     for section, traps in SECTIONS.items():
@@ -67,7 +67,7 @@ def document(results: dict[Claim, str]) -> str:
         for trap, title in traps.items():
             of_trap = [claim for claim in found if claim.trap == trap]
             rows = [_row(claim.text, _link(claim.test), results.get(claim, NOT_RUN)) for claim in of_trap]
-            rows = rows or [_row(NOT_APPLICABLE.get(trap, "nothing yet"), "–", "cannot apply" if trap in NOT_APPLICABLE else "open")]
+            rows = rows or [_row(NOT_APPLICABLE.get(trap, "nothing"), "–", "cannot apply" if trap in NOT_APPLICABLE else "nobody looked")]
             parts += [f"| **{trap}** {title} {rows[0]}", *(f"| {trap} {row}" for row in rows[1:])]
     return "".join(parts)
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
+import random
 import ssl
+import sys
 import threading
 import time
 
@@ -10,6 +12,7 @@ import pytest
 
 from gateway.audit import read
 from gateway.cipher import service as service_module
+from gateway.cipher.guessable import is_guessable
 from gateway.cipher.service import WAITING
 from gateway.demo.story import OTHER, OURS
 from gateway.vault.throttle import FREE
@@ -126,3 +129,40 @@ async def test_a_01_the_queue_is_bounded(folder, monkeypatch):  # noqa: F811
         assert [(each.status, each.headers["retry-after"]) for each in refused] == [(429, "1")] * on_top
         gate.set()
         assert {(await each).status for each in waiting} == {401}
+
+
+def work(function, limit):
+    """Calls that ``function`` makes; it is broken off at ``limit``. A clock would measure the machine."""
+    count = 0
+
+    def called(frame, event, argument):
+        nonlocal count
+        count += event in ("call", "c_call")
+        if count > limit:
+            sys.setprofile(None)
+            raise AssertionError(f"more than {limit} calls")
+
+    sys.setprofile(called)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+NEW_PASSWORDS = {
+    "drawn letters": "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz", k=1024)),
+    "one letter": "z" * 1024,
+    "the same again and again": "kwzuf" * 204,
+    "ligatures that fold into eighteen": "\ufdfa" * 341,
+}
+
+
+@pytest.mark.trap(
+    "A-01", "Judging a new password takes milliseconds, whatever is typed: no user keeps the process with everybody's keys busy."
+)
+@pytest.mark.parametrize("case", NEW_PASSWORDS)
+def test_a_01_a_new_password_is_judged_in_no_time(case):
+    """It was 18 seconds for the ligatures, beyond which the vault gives the link to the cipher up, for all customers."""
+    is_guessable("warm")  # the list is read once
+    assert work(lambda: is_guessable(NEW_PASSWORDS[case], ("maria", "energie_nord")), 300_000)

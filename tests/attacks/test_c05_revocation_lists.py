@@ -9,7 +9,7 @@ from gateway.demo.story import OURS
 from tests.attacks.own_authority import KEY
 from tests.ca.pki import DAY, NOW, make_pki
 
-PKI = make_pki("Own Root")
+PKI, NEWER = make_pki("Own Root"), make_pki("Newer Root")
 LISTED, UNLISTED = PKI.sign(key=KEY), PKI.sign(key=KEY)
 STALE = {"begin": NOW - 3 * DAY, "end": NOW - DAY}
 OUT = (403, None)  # None: the connection was ended as soon as its certificate counted no more
@@ -113,7 +113,7 @@ def published():
 
 
 @pytest.mark.trap(
-    "C-05", "A list comes from a URL in the background: until it came the customer is refused, and then every revocation counts."
+    "C-05", "A list comes from a URL in the background: until it came the customer is refused, and then no older one takes its place."
 )
 def test_c05_a_list_from_a_url(own, attacker, published, eventually, environment):
     taken, said = own.trust(PKI, crl=published.url)
@@ -128,7 +128,13 @@ def test_c05_a_list_from_a_url(own, attacker, published, eventually, environment
     asked, published.list = published.asked, PKI.crl(number=4)  # somebody on the way plays an old one back, which forgets the revocation
     assert own.trust(PKI, crl=published.url + "?rollback")[0]
     eventually(lambda: published.asked > asked)
-    eventually(lambda: "older than what is kept" in (environment.logs / "gateway.log").read_text())
+    refused = lambda: (environment.logs / "gateway.log").read_text().count("older than what is kept")  # noqa: E731
+    eventually(lambda: refused() == 1)
+    assert statuses(own) == [200, 403]
+    published.list = PKI.crl(number=4) + NEWER.crl()  # and again, when a second authority comes, of which nothing is kept
+    assert own.trust(PKI, NEWER, crl=published.url + "?second")[0]
+    assert statuses(own) == [200, 403], "nor does anything stop meanwhile"
+    eventually(lambda: refused() == 2)
     assert statuses(own) == [200, 403]
 
 

@@ -54,7 +54,7 @@ def test_n02_credentials_that_are_no_text(attacker, suite, case):
     assert suite.seen == []
 
 
-ODD_USERS = ["jürgen%0d%0aGateway-Role", "jens;proto=http;for=198.51.100.66", "100%", "佐藤"]
+ODD_USERS = ["jürgen%0d%0aGateway-Role", 'jens";proto=http,for="198.51.100.66', "佐藤"]
 
 
 @pytest.fixture(scope="module")

@@ -113,7 +113,4 @@ NOT_APPLICABLE = {
     ),
 }
 
-#: Ids whose tests come with work that has not landed yet. The gateway is not released before this is empty.
-OPEN: frozenset[str] = frozenset()
-
 TRAPS = {trap: title for section in SECTIONS.values() for trap, title in section.items()}

@@ -14,10 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ObjectIdentifier
 
-from gateway.ca.revocation import RevocationLists, fault_at, is_older, kept_lists, read_lists, signed_by, window_of
+from gateway.ca.revocation import RevocationLists, fault_at, is_older, kept_lists, newer_lists, read_lists, signed_by, window_of
 from gateway.ca.trust import CustomerTrust, Trust
 from gateway.errors import ConfigurationError, Refused
 from tests.ca.pki import DAY, NOW, Pki, make_pki, usage
+from tests.ca.signing import der
 
 PKI = make_pki()
 NOWHERE = Path("nowhere.crl")
@@ -100,12 +101,43 @@ def test_c05_a_list_counts_in_its_time(offset: timedelta, fault: str) -> None:
 )
 def test_an_older_list_takes_nothing_back(new: dict[str, Any], older: bool) -> None:
     """Rollback: over plain HTTP anybody on the way may hand out last month's list, which is signed all the same."""
-    assert is_older(lists(PKI.crl(**new)), lists(PKI.crl(number=5))) is older
+    assert is_older(lists(PKI.crl(**new)), lists(PKI.crl(number=5)), [PKI.certificate]) is older
 
 
 def test_lists_of_two_authorities_are_not_compared() -> None:
     other = make_pki("Own PKI")
-    assert not is_older(lists(other.crl(number=1), pki=other), lists(PKI.crl(number=5)))
+    both = [PKI.certificate, other.certificate]
+    assert not is_older(lists(other.crl(number=1), pki=other), lists(PKI.crl(number=5)), both)
+
+
+def test_what_a_list_says_of_its_key_makes_it_no_other_ones() -> None:
+    """An authority that has begun to write key identifiers: the lists from before are its own, and older."""
+    builder = x509.CertificateRevocationListBuilder().issuer_name(PKI.certificate.subject).last_update(NOW - 2 * DAY).next_update(NOW + DAY)
+    nameless = lists(builder.add_extension(x509.CRLNumber(3), False).sign(PKI.key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    assert is_older(nameless, lists(PKI.crl(number=5)), [PKI.certificate])
+
+
+def test_an_authority_that_came_later_takes_nothing_back(tmp_path: Path) -> None:
+    """A second authority in the trust file, whose list has not come: the first one's revocations stand, and are not rolled back."""
+    new, revoked, file = make_pki("New PKI"), PKI.sign(), tmp_path / "fetched.crl"
+    file.write_bytes(PKI.crl(revoked, number=5))
+    both = [PKI.certificate, new.certificate]
+    assert RevocationLists(kept_lists(file, both)).names([revoked])
+    with pytest.raises(ConfigurationError, match="older than what is kept"):
+        newer_lists(file, both, PKI.crl(number=4) + new.crl(number=1), NOW.timestamp())
+    assert len(newer_lists(file, both, PKI.crl(revoked, number=5) + new.crl(number=1), NOW.timestamp())) == 2
+
+
+def test_t_m11_a_list_over_a_weak_hash_is_none() -> None:
+    """It can be moved to other entries, as a certificate can to another name. (``cryptography`` refuses it too, and does not say why.)"""
+    listed = x509.load_pem_x509_crl(PKI.crl()).tbs_certlist_bytes
+    content = listed[listed.index(b"\x02\x01\x01") :]  # from the version on
+    sha256, sha1 = bytes.fromhex("300a06082a8648ce3d040302"), bytes.fromhex("300906072a8648ce3d0401")
+    assert content.count(sha256) == 1
+    weak = der(0x30, content.replace(sha256, sha1))
+    signed = der(0x30, weak, sha1, der(0x03, b"\x00", PKI.key.sign(weak, ec.ECDSA(hashes.SHA1()))))
+    with pytest.raises(ConfigurationError, match="weak hash"):
+        read_lists(NOWHERE, [PKI.certificate], signed)
 
 
 def test_what_is_kept_and_cannot_be_relied_on_is_as_if_it_never_came(tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ DAMAGED = {
     "nothing": b"",
     "a word": b"hello",
     "two requests": PEM + PEM,
+    "two requests behind a text that begins as DER does": b"0\n" + PEM + PEM,
     "a certificate too": PEM + b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
     "cut off": PEM[:-40],
     "cut-off DER": DER[:-1],

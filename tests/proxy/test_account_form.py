@@ -98,6 +98,7 @@ def test_every_password_comes_back_as_it_was_typed(secret, by_hand):
         ({"current_password": "alt", "new_password": "neu", "overlap": "24h"}, "overlap", Wish("alt", "neu", 86_400)),
         ({"current_password": "alt", "user": "nele"}, "user", Wish("alt", None, 0, "nele")),
         ({"current_password": "alt", "new_password": None, "overlap": "0"}, "overlap", Wish("alt", None)),
+        ({"current_password": "alt", "new_password": ""}, "overlap", Wish("alt", "")),  # too short, and no reason to generate one
     ],
 )
 def test_what_a_script_sends(body, own, wish):
@@ -110,6 +111,7 @@ def test_what_a_script_sends(body, own, wish):
         (b"{}", "form-malformed"),
         (b'{"current_password": ""}', "form-malformed"),
         (b'{"current_password": "a", "overlap": "soon"}', "form-malformed"),
+        (b'{"current_password": "a", "overlap": ""}', "form-malformed"),
         (b'{"current_password": "a", "current_password": "b"}', "body-duplicate-key"),
         (b'{"current_password": "a", "user": "nele"}', "body-field-unlisted"),
         (b'{"current_password": "a", "how": "own"}', "body-field-unlisted"),

@@ -389,17 +389,26 @@ async def test_a_peer_that_never_reads_the_goodbye_is_cut(scene):
         await asyncio.sleep(0)
 
 
-@pytest.mark.parametrize("said", ["close_notify", "nothing"])
-async def test_a_client_that_leaves(scene, said):
+async def test_a_client_that_says_goodbye(scene):
     one = await scene().shake_hands()
-    if said == "close_notify":
-        with pytest.raises(ssl.SSLWantReadError):
-            one.client.unwrap()
-        await one.give(one._from_client.read())
-    else:
-        assert one.layer.eof_received() is True
+    with pytest.raises(ssl.SSLWantReadError):
+        one.client.unwrap()
+    await one.give(one._from_client.read())
     assert one.app.told == ["made", "eof"]
     assert one.raw.calls == ["write_eof", "resume_reading"]
+    assert one.layer.eof_received() is True
+    assert one.raw.calls[2:] == ["close"]
+
+
+@pytest.mark.parametrize("when", ["in its handshake", "later"])
+async def test_a_client_that_just_leaves_holds_its_place_no_longer(scene, when):
+    """As most scripts do. Nothing of it can come any more, so there is no goodbye to wait for; what was written still goes out."""
+    one = scene()
+    if when == "later":
+        await one.shake_hands()
+    assert one.layer.eof_received() is True
+    assert one.app.told == (["made", "eof"] if when == "later" else [])
+    assert one.raw.calls == ["write_eof", "resume_reading", "close"]
 
 
 async def test_a_forged_record_ends_the_connection_and_nothing_of_it_arrives(scene):

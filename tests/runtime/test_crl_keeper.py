@@ -15,7 +15,7 @@ from gateway.runtime.crl_keeper import RETRY, CrlKeeper
 from gateway.runtime.keys import open_operator_key
 from tests.cli.conftest import CUSTOMER, PASSPHRASE
 
-NOW = time.time()
+NOW = time.time() + 3600  # an hour from now: what is made while the tests run counts already, however long that takes
 DAY = 86400.0
 
 

@@ -29,6 +29,19 @@ def test_a_user_is_added(before, after):
     ]
 
 
+@pytest.mark.parametrize("before", [FLOW, BLOCK, EMPTY])
+@pytest.mark.parametrize(
+    "user", ["müller", "a,b", 'o"neil', "o'neil", "{jens}", "#jens", "@jens", "*jens", "-jens", "a\\b", "jens%0d", "佐藤", "?", "a]b"]
+)
+def test_ta5_whatever_a_user_is_called_the_file_reads_it_back(before, user):
+    text = with_user(before, Path("a.yaml"), user, "auditor")
+    assert yaml.safe_load(text)["users"] == {**yaml.safe_load(before)["users"], user: "auditor"}
+    gone = without_user(text, Path("a.yaml"), user)
+    assert yaml.safe_load(gone)["users"] == yaml.safe_load(before)["users"]
+    if before != EMPTY:
+        assert yaml.safe_load(without_user(text, Path("a.yaml"), "maria"))["users"] == {"import_job": "importer", user: "auditor"}
+
+
 @pytest.mark.parametrize("before", [FLOW, BLOCK])
 def test_a_role_is_changed_in_its_place(before):
     assert with_user(before, Path("a.yaml"), "maria", "auditor") == before.replace("maria: dispatcher", "maria: auditor")

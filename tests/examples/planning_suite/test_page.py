@@ -55,7 +55,7 @@ async def test_a_dispatcher_edits_an_order(page: Any, url: str, suite: TestClien
     await suite.post("/musterstadt/orders", json=order | {"notes": ["two\nlines", "one"]})
     await page.goto(url)
     await page.get_by_role("button", name="Open order 1").click()
-    assert await page.get_by_label("Name", exact=True).input_value() == "Max Mustermann"
+    await playwright.expect(page.get_by_label("Name", exact=True)).to_have_value("Max Mustermann")
     await page.get_by_label("Street").fill("Bahnhofstraße 1")
     await page.get_by_role("button", name="Save").click()
     await playwright.expect(page.get_by_role("status")).to_have_text("Order 1 saved")
