@@ -105,6 +105,12 @@ def packed(address: str) -> bytes | None:
     return long[12:] if long.startswith(_MAPPED) else long
 
 
+def neighbourhood(address: str) -> str:
+    """Who is counted as one: an IPv4 address, and the whole /64 of an IPv6 one, in which a single machine takes as many as it likes."""
+    known = packed(address)
+    return address if known is None or len(known) == 4 else known[:8].hex()
+
+
 def _compiled(networks: Iterable[Network]) -> _Table:
     found: dict[int, list[tuple[int, int]]] = {4: [], 16: []}
     for network in networks:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.networks import Network, NetworkTable, parse_network
+from gateway.networks import Network, NetworkTable, neighbourhood, parse_network
 
 
 @pytest.mark.parametrize(
@@ -201,3 +201,18 @@ def test_what_is_taken_means_to_ipaddress_what_it_means_to_us(text: str) -> None
     except ValueError:
         return
     assert parsed == ip_network(text, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8::1", "2001:db8::ffff:0:0:1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("", "2001:db8::1", False),
+    ],
+)
+def test_td2_neighbours_are_counted_as_one(one, other, same):
+    assert (neighbourhood(one) == neighbourhood(other)) == same

@@ -128,10 +128,8 @@ def test_no_file_names_the_place_where_it_was_written() -> None:
     assert not [str(file.relative_to(ROOT)) for file in texts if WORKPLACE.search(file.read_text(encoding="utf-8"))]
 
 
-#: What a name holds that was made of a clock, an address or a random number: another process of the same run has another one.
-PASSING = re.compile(
-    r"datetime\.|\bat 0x[0-9a-f]{6,}|[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-|\b1[789][0-9]{8}\b|20[0-9]{2}-[01][0-9]-[0-3][0-9][ T][0-9]{2}:"
-)
+#: What a name holds that was made of a clock or an address: another process of the same run has another one.
+PASSING = re.compile(r"datetime\.|\bat 0x[0-9a-f]{6,}")
 
 
 def test_a_test_has_the_same_name_in_every_process(request: pytest.FixtureRequest) -> None:

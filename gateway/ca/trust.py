@@ -122,15 +122,14 @@ class Trust:
         return Trust({**self._members, **members}, self._verdicts)
 
     def refreshed(self) -> Trust:
-        """This trust, or one with the ledgers and revocation lists that changed on disk. Costs one ``stat`` per customer."""
+        """This trust, or one with the ledgers and revocation lists that changed on disk. Costs one ``stat`` per customer.
+
+        What is damaged keeps its customer's last one: it must not keep another customer's revocation from counting (T-M2).
+        """
         relisted = {customer: newer for customer, member in self._members.items() if (newer := _relisted(member)) is not member}
         if relisted:
             return Trust({**self._members, **relisted}).refreshed()  # lists are part of the chain checks: none stays remembered
-        changed = {
-            customer: Ledger.load(member.source.ledger)
-            for customer, member in self._members.items()
-            if member.source.ledger is not None and member.ledger is not None and _changed(member.source.ledger, member.ledger)
-        }
+        changed = {customer: ledger for customer, member in self._members.items() if (ledger := _newer_ledger(member)) is not None}
         return self.with_ledgers(changed) if changed else self
 
     def union_pem(self) -> str:
@@ -225,6 +224,15 @@ def _relisted(member: Member) -> Member:
     return replace(member, anchors=replace(member.anchors, revocation=revocation), lists=stamp)
 
 
+def _newer_ledger(member: Member) -> Ledger | None:
+    if member.source.ledger is None or member.ledger is None or _stamp(member.source.ledger) == member.ledger.stamp:
+        return None
+    try:
+        return Ledger.load(member.source.ledger)
+    except ConfigurationError:
+        return None
+
+
 def _stamp(path: Path | None) -> Stamp | None:
     try:
         return stamp_of(path) if path is not None else None
@@ -254,13 +262,6 @@ def _most_telling(faults: Iterable[str | None]) -> str:
     order = ("certificate-revoked", UNKNOWN, "certificate-expired", "certificate-unsuitable")
     found = set(faults)
     return next((reason for reason in order if reason in found), "certificate-unknown")
-
-
-def _changed(path: Path, ledger: Ledger) -> bool:
-    try:
-        return stamp_of(path) != ledger.stamp
-    except OSError:
-        return True  # loading it says what is wrong
 
 
 def _by_subject(members: Mapping[str, Member]) -> dict[bytes, tuple[str, ...]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import itertools
 import logging
 import socket
 import ssl
@@ -24,6 +25,10 @@ from gateway.proxy.tls_transport import Entrance, TlsLayer
 from gateway.proxy.turnstile import Turnstile
 
 _log = logging.getLogger("gateway.listener")
+
+#: Connections accepted in one turn of the loop. asyncio's ``sock_accept`` gives no turn to anybody while somebody waits at the door, so
+#: that a flood of connections, also of strangers, would be all that is ever worked on. More than the handshakes that fit into a turn.
+_PER_TURN = 16
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _GONE = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK})
@@ -119,7 +124,9 @@ class Listener:
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
         pause = 0.0
-        while True:
+        for number in itertools.count(1):
+            if not number % _PER_TURN:
+                await asyncio.sleep(0)
             try:
                 sock, peername = await loop.sock_accept(self._sock)
             except OSError as error:

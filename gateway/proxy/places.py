@@ -1,4 +1,4 @@
-"""How many connections there are, in all and from each address, and whether there is room for one more.
+"""How many connections there are, in all and from each neighbourhood, and whether there is room for one more.
 
 What never may come in: a socket, or waiting. Counting is what keeps a flood of connections from becoming everybody's flood (T-D2).
 """
@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
+from gateway.networks import neighbourhood
+
 
 class Places:
-    """``total`` and ``per_address``: the most there may be."""
+    """``total`` and ``per_address``: the most there may be. A /64 of IPv6 counts as one address (T-D2)."""
 
     def __init__(self, total: int, per_address: int) -> None:
         self._total, self._per_address = total, per_address
@@ -21,20 +23,21 @@ class Places:
 
     def take(self, address: str) -> Place | None:
         """A place for a connection from ``address``; "" while a load balancer has not said for whom it speaks. None: full."""
-        if self.taken >= self._total or not self.has_room(address):
+        origin = neighbourhood(address)
+        if self.taken >= self._total or not self.has_room(origin):
             return None
         self.taken += 1
         self.empty.clear()
-        self.count(address, 1)
-        return Place(self, address)
+        self.count(origin, 1)
+        return Place(self, origin)
 
-    def has_room(self, address: str) -> bool:
-        return not address or self._of[address] < self._per_address
+    def has_room(self, origin: str) -> bool:
+        return not origin or self._of[origin] < self._per_address
 
-    def count(self, address: str, change: int) -> None:
-        self._of[address] += change
-        if not self._of[address]:
-            del self._of[address]
+    def count(self, origin: str, change: int) -> None:
+        self._of[origin] += change
+        if not self._of[origin]:
+            del self._of[origin]
 
     def leave(self) -> None:
         self.taken -= 1
@@ -45,23 +48,24 @@ class Places:
 class Place:
     """One connection's. Freed once, however often it is asked for: a socket can end in more than one way at a time."""
 
-    __slots__ = ("_address", "_places")
+    __slots__ = ("_origin", "_places")
 
-    def __init__(self, places: Places, address: str) -> None:
+    def __init__(self, places: Places, origin: str) -> None:
         self._places: Places | None = places
-        self._address = address
+        self._origin = origin
 
     def belongs_to(self, address: str) -> bool:
         """The load balancer has spoken: from now on it counts for ``address``. False when that one has too many."""
-        if self._places is None or not self._places.has_room(address):
+        origin = neighbourhood(address)
+        if self._places is None or not self._places.has_room(origin):
             return False
-        self._places.count(self._address, -1)
-        self._places.count(address, 1)
-        self._address = address
+        self._places.count(self._origin, -1)
+        self._places.count(origin, 1)
+        self._origin = origin
         return True
 
     def free(self) -> None:
         places, self._places = self._places, None
         if places is not None:
-            places.count(self._address, -1)
+            places.count(self._origin, -1)
             places.leave()

@@ -76,7 +76,11 @@ def _version_2(data: bytes) -> ProxyHeader | None:
 
 
 def _check_extensions(header: bytes, at: int) -> None:
-    """Type, length, value, one after another up to the very end; the checksum, where there is one, is right."""
+    """Type, length, value, one after another up to the very end; the checksum, where there is one, is right.
+
+    There is one: each costs a pass over the whole header, and 500 that all fit can be computed (they are linear).
+    """
+    checked = False
     while at < len(header):
         if at + 3 > len(header):
             raise Refused("proxy-header-malformed")
@@ -87,8 +91,9 @@ def _check_extensions(header: bytes, at: int) -> None:
             raise Refused("proxy-header-malformed")
         if kind == _CRC32C:
             blank = header[:value] + bytes(length) + header[at:]  # computed over the header with zeros in this place
-            if length != 4 or crc32c(blank).to_bytes(4) != header[value:at]:
+            if checked or length != 4 or crc32c(blank).to_bytes(4) != header[value:at]:
                 raise Refused("proxy-header-malformed")
+            checked = True
 
 
 def crc32c(data: bytes) -> int:

@@ -7,12 +7,16 @@ request (``access.py``), so a resumed session carries nothing over (C-01). One c
 
 from __future__ import annotations
 
+import logging
 import re
 import ssl
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from gateway.errors import ConfigurationError, Mistake
+from gateway.proxy.session_cache import switch_off
+
+_log = logging.getLogger("gateway.tls")
 
 #: Forward secrecy and authenticated encryption only. TLS 1.3 suites are OpenSSL's own list.
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -37,6 +41,8 @@ def server_context(certificate: Path, private_key: Path, client_authorities_pem:
     context.verify_mode = ssl.CERT_OPTIONAL  # asked of everybody; "none" gets its 403 as a document, not a broken handshake
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a customer may name an intermediate as its authority
     context.sni_callback = _remember
+    if not switch_off(context):
+        _log.warning("sessions of TLS 1.2 are kept in memory: this Python has an OpenSSL whose cache cannot be switched off")
     _load_own(context, certificate, private_key)
     _load_authorities(context, certificate, client_authorities_pem)
     return context

@@ -18,12 +18,16 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, cast
 
+from gateway.networks import neighbourhood
 from gateway.proxy.access import Peer
 from gateway.proxy.tls import server_name
 from gateway.proxy.turnstile import Turnstile
 
-#: Bytes of a handshake. OpenSSL takes a certificate message of 100 kB; with a padded hello (T-M4) and the rest that is plenty.
-HANDSHAKE_BYTES = 256 * 1024
+#: Bytes of a handshake until we have answered: a padded hello (T-M4).
+HELLO_BYTES = 32 * 1024
+#: And after that: twice the longest chain that we know of, four certificates of RSA-4096. OpenSSL would take 100 kB, which is 600 small
+#: ones: 300 ms of nothing else but reading their keys, for a stranger, before it finds that it knows none of them (T-M12).
+CERTIFICATE_BYTES = 16 * 1024
 #: Bytes in a row that decrypt to nothing: four full records may be on their way, 2,400 KeyUpdates may not (T-M13).
 IDLE_BYTES = 64 * 1024
 #: And in all: records may carry one byte in their 22 of overhead, which an honest client that dribbles does; more is a flood.
@@ -69,6 +73,7 @@ class TlsLayer(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._queued = self._paused = False
         self._idle = self._idle_total = self._content = 0  # bytes; those of a handshake count as idle ones
+        self._most = HELLO_BYTES
 
     # -- called by the socket's transport
 
@@ -84,11 +89,11 @@ class TlsLayer(asyncio.Protocol):
             self._pump()
             return
         self._idle += len(data)
-        if self._idle > HANDSHAKE_BYTES:
+        if self._idle > self._most:
             self._fail("tls-flood")
         elif not self._queued:
             self._queued = True
-            self._entrance.turnstile.enter(self.address, self._advance)
+            self._entrance.turnstile.enter(neighbourhood(self.address), self._advance)
 
     def eof_received(self) -> bool:
         """Without a goodbye, or after one: nothing can come any more, so nothing is waited for. True: we end the transport ourselves."""
@@ -111,6 +116,8 @@ class TlsLayer(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        if self._queued:
+            self._entrance.turnstile.leave(neighbourhood(self.address), self._advance)
         if self._state is _State.HANDSHAKE:
             self._report("client-gone")
         self._state = _State.CLOSED
@@ -127,8 +134,12 @@ class TlsLayer(asyncio.Protocol):
         if self._state is not _State.OPEN:
             return  # as asyncio's transports do after close()
         view = memoryview(data).cast("B")
-        while view:  # OpenSSL takes one record at a time: Python switches partial writes on
-            view = view[self.tls.write(view) :]
+        try:
+            while view:  # OpenSSL takes one record at a time: Python switches partial writes on
+                view = view[self.tls.write(view) :]
+        except ssl.SSLError:  # half a KeyUpdate was read: OpenSSL writes nothing before it has the rest, which may never come (T-M13)
+            self._cut()
+            return
         self._flush()
 
     def pause(self) -> None:
@@ -152,6 +163,9 @@ class TlsLayer(asyncio.Protocol):
             self._end()
 
     def abort(self) -> None:
+        """Nothing goes out any more, and nothing in: also not what was received and waits for its turn."""
+        if self._state is _State.OPEN:
+            self._state = _State.CLOSING
         if self._state is not _State.CLOSED:
             self.raw.abort()
 
@@ -168,6 +182,8 @@ class TlsLayer(asyncio.Protocol):
         try:
             self.tls.do_handshake()
         except ssl.SSLWantReadError:
+            if self._outgoing.pending:
+                self._idle, self._most = 0, CERTIFICATE_BYTES
             self._flush()
         except ssl.SSLError as error:
             self._fail(reason_of(error))
@@ -217,10 +233,13 @@ class TlsLayer(asyncio.Protocol):
         """Records that carried something end the run of those that carry nothing, but not the account of all of them (T-M13)."""
         if self._idle <= IDLE_BYTES and self._idle_total <= IDLE_BYTES + IDLE_SHARE * self._content:
             return False
+        self._cut()
+        return True
+
+    def _cut(self) -> None:
         self._state = _State.CLOSING
         self._entrance.failed(self.address, "tls-flood")
         self.raw.abort()
-        return True
 
     def _fail(self, reason: str) -> None:
         """The handshake ends here; OpenSSL has put the alert that says why among what is to be sent (C-08)."""
@@ -297,7 +316,7 @@ class TlsTransport(asyncio.Transport):
         self._layer.close()
 
     def abort(self) -> None:
-        self._layer.raw.abort()
+        self._layer.abort()
 
     def is_closing(self) -> bool:
         return self._layer.closing or self._layer.raw.is_closing()

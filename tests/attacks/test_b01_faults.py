@@ -253,14 +253,15 @@ async def test_clients_that_leave(inside, client, suite, folder, attacker, monke
     monkeypatch.setattr(inside.vault.vault, "record", listened)
     someone = type(attacker)(folder)
 
-    def leave(*parts):
-        line = someone.connect()
-        for part in parts:
-            line.send(part)
+    async def leave(data):
+        """Not before the request is being worked on: whoever is gone with the last byte of the handshake never asked."""
+        line = await asyncio.to_thread(someone.connect)
+        await asyncio.to_thread(line.send, data)
+        await until(lambda: any(connection._request_in_progress for connection in inside.worker.server._live))
         line.close()
 
     whole = client.post(ORDER)
-    await asyncio.to_thread(leave, whole[:-10])
+    await leave(whole[:-10])
     await until(lambda: events)
     assert events[0][:2] == ("refused", "client-gone") and suite.seen == []
     released = asyncio.Event()
@@ -271,7 +272,7 @@ async def test_clients_that_leave(inside, client, suite, folder, attacker, monke
         return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
     suite.answer = slow
-    await asyncio.to_thread(leave, whole)
+    await leave(whole)
     await until(lambda: suite.seen)
     released.set()
     await until(lambda: len(events) == 2)

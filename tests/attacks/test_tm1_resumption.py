@@ -119,6 +119,20 @@ def test_tm1_c01_a_session_of_one_customer_opens_nothing_of_another(attacker, su
         assert status(attacker, line, one) == 200
 
 
+@pytest.mark.trap(
+    "C-01", "The server's cache is off: no session is resumed by anybody, and none is kept with the chain that its client sent."
+)
+@every_mechanism
+@every_first
+def test_c01_no_session_is_kept(attacker, suite, mechanism, first):
+    context = context_of(attacker, mechanism, OTHER)
+    line = attacker.connect(context=context)
+    assert status(attacker, line, OTHER) == 200
+    again = attacker.connect(context=context, session=taken(attacker, line, first))
+    assert not again.sock.session_reused
+    assert status(attacker, again, OTHER) == 200
+
+
 @pytest.mark.trap("C-01", "No ticket is handed out: not in TLS 1.2, and not after the handshake in 1.3.")
 @every_mechanism
 def test_c01_no_ticket(attacker, suite, mechanism):

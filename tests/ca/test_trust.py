@@ -147,15 +147,21 @@ def test_with_ledgers_replaces_only_those_named(authorities: dict[str, Authority
     assert verdict(trust, der(issued["stadtwerke_musterstadt"].certificate)) == "stadtwerke_musterstadt"
 
 
-def test_a_ledger_that_became_garbage_or_vanished_is_an_error(authorities: dict[str, Authority]) -> None:
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"garbage\n"), lambda path: path.unlink()])
+def test_t_m2_a_damaged_ledger_keeps_no_other_customers_revocation_from_counting(
+    authorities: dict[str, Authority], damage: Callable[[Path], object]
+) -> None:
+    """It is a mistake where trust is built; what is in force meanwhile stays, and takes up what can be read."""
+    damaged, revoking = authorities["energie_nord"], authorities["stadtwerke_musterstadt"]
+    kept, revoked = damaged.issue("energie_nord", "import"), revoking.issue("stadtwerke_musterstadt", "import")
     trust = build(authorities)
-    path = authorities["energie_nord"].ledger_path
-    path.write_bytes(b"garbage\n")
+    damage(damaged.ledger_path)
+    record_revocation(revoking.ledger_path, revoked.serial)
     with pytest.raises(ConfigurationError):
-        trust.refreshed()
-    path.unlink()
-    with pytest.raises(ConfigurationError):
-        trust.refreshed()
+        build(authorities)
+    newer = trust.refreshed()
+    assert verdict(newer, der(revoked.certificate)) == "certificate-revoked"
+    assert verdict(newer, der(kept.certificate)) == "energie_nord"
 
 
 def test_own_pki_has_no_ledger(trust_in: Callable[..., Trust], pki: Pki) -> None:

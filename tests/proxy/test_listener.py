@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import errno
+import itertools
 import logging
 import socket
 import ssl
+import struct
 
 import pytest
 
@@ -332,5 +334,41 @@ def test_ti9_what_comes_from_a_load_balancer_is_closed_without_a_word(run, own, 
             if held:
                 await say(*held)
             await until(lambda: door.listener.connections == 0)
+
+    run(main)
+
+
+def test_td2_a_flood_of_strangers_leaves_turns_to_others(run, own, context):
+    """asyncio's ``sock_accept`` gives no turn away while somebody waits; 200 wait here, and nobody else would have been served before."""
+
+    async def main():
+        door = Door(context, admit=lambda address: False)
+        door.sock.listen(200)
+        waiting = [socket.create_connection(("127.0.0.1", door.port)) for _ in range(200)]
+        turns = []
+        async with door:
+            while len(door.closed) < 200:
+                turns.append(len(door.closed))
+                await asyncio.sleep(0)
+        assert max(after - before for before, after in itertools.pairwise(turns)) <= 16
+        for sock in waiting:
+            sock.close()
+
+    run(main)
+
+
+def test_td2_a_connection_that_is_gone_waits_for_no_turn(run, own, context):
+    async def main():
+        async with Door(context) as door:
+            turnstile = door.listener._turnstile
+            turnstile._scheduled = True  # a turnstile that never turns
+            _, writer = await door.connect()
+            writer.write(b"\x16\x03\x01")
+            await until(lambda: turnstile._waiting)
+            sock = writer.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+            await until(lambda: not door.listener.connections)
+            assert not turnstile._waiting
 
     run(main)

@@ -37,3 +37,16 @@ def test_a_load_balancers_place_becomes_the_clients():
         place.free()
     assert places.taken == 0
     assert not arriving[1].belongs_to("192.0.2.1")  # gone is gone
+
+
+def test_td2_a_64_of_ipv6_counts_as_one_address():
+    """One machine takes as many addresses of it as it likes."""
+    places = Places(100, 2)
+    held = [places.take("2001:db8:0:1::1"), places.take("2001:db8:0:1:ffff::2")]
+    assert all(held)
+    assert places.take("2001:db8:0:1::3") is None
+    assert places.take("2001:db8:0:2::1")
+    assert not places.take("").belongs_to("2001:db8:0:1::4")
+    held[0].free()
+    assert places.take("").belongs_to("2001:db8:0:1::4")
+    assert places.take("2001:db8:0:1::3") is None

@@ -167,6 +167,14 @@ def test_v1_and_v2_say_the_same(address, port, rest):
     assert read_header(line + rest).address == read_header(binary + rest).address == canonical(str(address))
 
 
+def test_one_checksum_is_enough(monkeypatch):
+    """Each is a pass over the header, and hundreds that all fit can be computed."""
+    monkeypatch.setattr("gateway.proxy.proxy_header.crc32c", lambda data: 0)
+    assert read_header(v2(tail=tlv(0x03, bytes(4)))).address == "192.0.2.7"
+    with pytest.raises(Refused, match="proxy-header-malformed"):
+        read_header(v2(tail=tlv(0x03, bytes(4)) * 2))
+
+
 @pytest.mark.parametrize(
     ("data", "expected"),
     [(b"123456789", 0xE3069283), (bytes(32), 0x8A9136AA), (b"\xff" * 32, 0x62A8AB43), (bytes(range(32)), 0x46DD794E)],

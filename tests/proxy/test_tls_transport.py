@@ -4,6 +4,7 @@ The client is OpenSSL's own, over memory BIOs, so that each byte of it can be he
 """
 
 import asyncio
+import contextlib
 import ssl
 
 import pytest
@@ -11,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.proxy.tls import server_context
-from gateway.proxy.tls_transport import HANDSHAKE_BYTES, IDLE_BYTES, Entrance, TlsLayer, reason_of
+from gateway.proxy.tls_transport import HELLO_BYTES, IDLE_BYTES, Entrance, TlsLayer, reason_of
 from gateway.proxy.turnstile import Turnstile
-from tests.proxy.records import APPLICATION, writer_of
+from tests.proxy.records import APPLICATION, HANDSHAKE, KEY_UPDATE, writer_of
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
@@ -265,7 +266,7 @@ async def test_td6_a_handshake_has_a_deadline(scene):
 async def test_a_handshake_without_end_is_cut(scene):
     one = scene()
     record = b"\x16\x03\x01\x40\x00" + b"\x01\x00\xff\xff" + bytes(16380)
-    for _ in range(HANDSHAKE_BYTES // len(record) + 2):
+    for _ in range(HELLO_BYTES // len(record) + 2):
         await one.give(record)
     assert len([told for told in one.told if told != "left"]) == 1
 
@@ -312,6 +313,15 @@ async def test_tm13_a_flood_of_them_is_cut(writer, flood):
     assert sent < 2 * IDLE_BYTES and answered < 2 * IDLE_BYTES
     await one.give(client.record(APPLICATION, b"Mustermann"))
     assert b"Mustermann" not in one.app.data
+
+
+async def test_tm13_an_answer_into_half_a_key_update_ends_the_connection(writer):
+    """OpenSSL then writes nothing before it has read the rest: an exception out of ``write``, in the middle of an answer."""
+    one, client = await writer()
+    await one.give(client.record(HANDSHAKE, KEY_UPDATE))
+    one.app.transport.write(b"antwort")
+    one.app.transport.write(b"mehr")
+    assert one.told == ["left", ("192.0.2.1", "tls-flood")] and one.raw.calls == ["abort"]
 
 
 async def test_one_byte_in_each_record_is_slow_and_honest(writer):
@@ -430,8 +440,53 @@ async def test_abort(scene):
     one = await scene().shake_hands()
     one.app.transport.abort()
     assert one.raw.calls == ["abort"]
+    assert one.app.transport.is_closing()
+    one.layer.connection_lost(None)
+    one.app.transport.abort()
+    assert one.raw.calls == ["abort"] and one.told == ["left", "lost"]
+
+
+@pytest.mark.parametrize("paused", [False, True])
+async def test_what_came_before_an_abort_is_not_delivered_after_it(scene, paused):
+    """A connection that was just broken off because its certificate was revoked, say."""
+    one = await scene().shake_hands()
+    said = one.said(b"eins") + one.said(b"zwei")
+    data_received = one.app.data_received
+
+    def breaking_off(data):
+        data_received(data)
+        one.app.transport.abort()
+
+    one.app.data_received = breaking_off
+    if paused:
+        one.app.transport.pause_reading()
+        await one.give(said)
+        one.app.transport.resume_reading()
+        one.app.transport.abort()
+    else:
+        await one.give(said)
+    await asyncio.sleep(0)
+    assert one.app.data == (b"" if paused else b"eins")
 
 
 @pytest.mark.parametrize(("error", "reason"), [(ssl.SSLError(1, "Max Mustermann"), "handshake-failed")])
 def test_reasons_are_a_closed_list(error, reason):
     assert reason_of(error) == reason
+
+
+@pytest.mark.parametrize("version", [V12, V13])
+@pytest.mark.parametrize(("certificates", "fits"), [(8, True), (80, False)])
+async def test_tm12_a_chain_without_end_is_not_read(own, customer, context, tmp_path, version, certificates, fits):
+    """Each certificate of it costs OpenSSL a quarter of a millisecond in which nobody else is served."""
+    issued = customer.issue("import")
+    chain = tmp_path / "chain.pem"
+    chain.write_text(issued.certificate.read_text() * certificates)
+    client = own.client_context(None, version)
+    client.load_cert_chain(chain, issued.key)
+    one = Scene(context, client)
+    if fits:
+        assert (await one.shake_hands()).told == ["left"]
+    else:
+        with contextlib.suppress(AssertionError):
+            await one.shake_hands()
+        assert one.told == ["left", ("192.0.2.1", "tls-flood")]

@@ -9,7 +9,7 @@ from gateway.proxy.turnstile import PER_TURN, Turnstile
 
 async def turns(steps):
     """``steps``: (address, name) in the order of arrival. The names, turn by turn."""
-    turnstile, seen = Turnstile(), []
+    turnstile, seen = Turnstile(clock=lambda: 0), []
     for address, name in steps:
         turnstile.enter(address, lambda name=name: seen.append(name))
     found = []
@@ -34,6 +34,37 @@ async def turns(steps):
 async def test_steps_of_one_turn_are_bounded_and_addresses_alternate(steps, expected):
     assert PER_TURN == 4
     assert await turns(steps) == expected
+
+
+async def test_td2_whoever_is_gone_waits_no_more():
+    """Or a flood of connections that end at once would fill the memory: places are bounded, the dead were not."""
+    turnstile, seen = Turnstile(clock=lambda: 0), []
+    steps = [lambda number=number: seen.append(number) for number in range(1000)]
+    for step in steps:
+        turnstile.enter("a", step)
+    turnstile.enter("b", steps[0])
+    for step in steps[:-1]:
+        turnstile.leave("a", step)
+    turnstile.leave("b", steps[0])
+    turnstile.leave("c", steps[0])
+    assert turnstile._waiting == {"a": {steps[-1]: None}}
+    await asyncio.sleep(0)
+    assert seen == [999]
+
+
+async def test_tm12_a_dear_step_is_the_last_one_of_its_turn():
+    now, seen = [0.0], []
+    turnstile = Turnstile(clock=lambda: now[0])
+
+    def dear():
+        now[0] += 0.030
+        seen.append(now[0])
+
+    for address in "abcd":
+        turnstile.enter(address, lambda: dear())
+    for turn in range(1, 5):
+        await asyncio.sleep(0)
+        assert len(seen) == turn
 
 
 async def test_a_step_that_fails_ends_nothing():

@@ -45,6 +45,17 @@ async def test_a_swap_is_whole_or_not_at_all(folder, worker):
     assert (worker.snapshot.policies, worker.snapshot.tls) == (before.policies, before.tls)  # of trust only revocations are newer
 
 
+async def test_tm2_whatever_keeps_files_from_being_read_keeps_no_revocation_from_counting(folder, worker, monkeypatch):
+    """Also an error of our own reader, which the loop around it survives (Y-03)."""
+    before = worker.snapshot
+    path = folder.config.authority_dir(CUSTOMER) / "ledger.jsonl"
+    path.write_bytes(path.read_bytes())
+    monkeypatch.setattr(worker_module, "build_snapshot", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        worker.swap()
+    assert worker.snapshot.policies is before.policies and worker.snapshot.trust is not before.trust
+
+
 async def test_a_swap_brings_policies_trust_and_tls_together(folder, worker):
     before = worker.snapshot
     folder.policy().write_text(folder.policy().read_text() + "# looked at\n")
