@@ -36,6 +36,11 @@ class Config:
     proxy_protocol: tuple[Network, ...] = ()  # load balancers: the PROXY header is mandatory from them and refused from all others
 
     @property
+    def doors(self) -> frozenset[tuple[str, int]]:
+        """Our own listeners, which no upstream may be (T-A4)."""
+        return frozenset({self.listen} | ({self.admin} if self.admin else set()))
+
+    @property
     def customers_dir(self) -> Path:
         return self.state / "customers"
 

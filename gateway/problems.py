@@ -120,6 +120,7 @@ REASONS: dict[str, str] = {
     "throttled": "too-many-attempts",
     # 502 and 504: the upstream
     "upstream-unreachable": "upstream-failed",
+    "upstream-left-alone": "upstream-failed",
     "upstream-malformed": "upstream-failed",
     "upstream-unreadable": "upstream-failed",
     "upstream-too-large": "upstream-failed",

@@ -6,6 +6,7 @@ What never may come in: asking a resolver.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?", re.ASCII)
@@ -31,3 +32,10 @@ def is_host(host: str) -> bool:
 def is_loopback(host: str) -> bool:
     address = address_in(host)
     return address.is_loopback if address is not None else host == "localhost" or host.endswith(".localhost")
+
+
+def is_own_door(host: str, port: int, doors: Collection[tuple[str, int]]) -> bool:
+    """One of our own listeners, ``doors``: through it a customer's request would come out at another lock, from loopback (T-A4)."""
+    address = address_in(host)
+    here = is_loopback(host) or (address is not None and address.is_unspecified)  # 0.0.0.0 is this machine to connect()
+    return any(port == own_port and (here or str(address or host) == own_host) for own_host, own_port in doors)

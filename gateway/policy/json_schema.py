@@ -148,10 +148,30 @@ class ApiFile(_File):
     tests: list[ExampleEntry] = field(default_factory=list)
 
 
+class OwnCertificateEntry(_File):
+    """What the gateway shows to the application."""
+
+    certificate: str
+    private_key: str
+
+
+class HealthEntry(_File):
+    """A request of the gateway's own to each server."""
+
+    path: Annotated[str, Meta(pattern="^/", description="such as /healthz")]
+    every: _Duration = "10s"
+
+
 class UpstreamEntry(_File):
     """This customer's own upstream."""
 
-    url: Annotated[str, Meta(pattern="^https?://", description="http:// only on this machine")]
+    url: Annotated[str, Meta(pattern="^(https?://|unix:/)", description="http:// and unix: only on this machine")]
+    servers: (
+        Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=1, max_length=32, description="HOST, HOST:PORT or unix:/PATH")]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+    own_certificate: OwnCertificateEntry | msgspec.UnsetType = msgspec.UNSET
+    health: HealthEntry | msgspec.UnsetType = msgspec.UNSET
     ca: str | msgspec.UnsetType = msgspec.UNSET
     authorization: Annotated[str, Meta(pattern="^(forward|drop|file:.+)$")] = "drop"
     client_cert: Annotated[bool, Meta(description="the application is told the client's certificate: Client-Cert, RFC 9440")] = False

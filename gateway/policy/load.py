@@ -15,7 +15,8 @@ from gateway.errors import ConfigurationError, Mistake
 from gateway.networks import NetworkTable
 from gateway.policy.load_api import read_api
 from gateway.policy.load_classes import ONE_WAY, read_data_classes
-from gateway.policy.load_customers import check_upstreams, read_customer
+from gateway.policy.load_customers import read_customer
+from gateway.policy.load_upstream import check_upstreams
 from gateway.policy.model import Api, Customer, PolicySet
 from gateway.schema import Mistakes, Node, read_yaml
 from gateway.tokens.form import DataClass

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from gateway.body.selector import Record
 from gateway.networks import NetworkTable
@@ -82,8 +82,32 @@ class Api:
         object.__setattr__(self, "paths", found)
 
 
+class Server(NamedTuple):
+    """One machine, or one process, that answers for an upstream: at a host and port, or at the UNIX socket ``socket``."""
+
+    host: str
+    port: int
+    socket: str = ""
+
+
+class OwnCertificate(NamedTuple):
+    """What the gateway shows to an upstream that asks who comes. PEM files."""
+
+    certificate: Path
+    private_key: Path
+
+
+class HealthCheck(NamedTuple):
+    """A request of the gateway's own, without anything of a client's in it."""
+
+    path: str
+    every: int = 10  # seconds
+
+
 @dataclass(frozen=True, slots=True)
 class Upstream:
+    """``host`` is the name that it goes by: in Host, in TLS and in redirects; ``reached`` says where connections go."""
+
     scheme: Literal["http", "https"]
     host: str
     port: int
@@ -91,6 +115,23 @@ class Upstream:
     ca: Path | None
     authorization: Literal["forward", "drop"] | Path  # Path: a file that holds the header's value
     client_cert: bool = False  # is told the client's certificate (RFC 9440)
+    servers: tuple[Server, ...] = ()  # none: it is reached under its own name
+    own_certificate: OwnCertificate | None = None
+    health: HealthCheck | None = None
+
+    @property
+    def reached(self) -> tuple[Server, ...]:
+        return self.servers or (Server(self.host, self.port),)
+
+    @property
+    def authority(self) -> str:
+        """As Host names it (RFC 9110 section 7.2)."""
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        return name if self.port == {"http": 80, "https": 443}[self.scheme] else f"{name}:{self.port}"
+
+    def __hash__(self) -> int:
+        """Of what a connection depends on, and cheap: the pool looks it up with each request."""
+        return hash((self.host, self.port, self.base_path))
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,9 +147,7 @@ def _in_ascii(name: str) -> str:
 
 
 def _host(upstream: Upstream) -> bytes:
-    name = f"[{upstream.host}]" if ":" in upstream.host else upstream.host
-    usual = {"http": 80, "https": 443}[upstream.scheme]
-    return (name if upstream.port == usual else f"{name}:{upstream.port}").encode("ascii")
+    return upstream.authority.encode("ascii")
 
 
 def inbound(raw_headers: RawHeaders, *, view: bytes | None, upstream: Upstream, host: str = "") -> list[tuple[str, str]]:

@@ -36,8 +36,9 @@ def public_location(value: str, upstream: Upstream, host: str = "") -> str:
     if host and parts.netloc.lower() == host.lower():
         return _relative(parts, _without_prefix(parts.path, upstream.base_path) or parts.path or "/")
     hostname = (parts.hostname or "").rstrip(".")  # a trailing dot names the same host
-    if hostname == upstream.host.lower():
-        same = (parts.scheme or upstream.scheme) == upstream.scheme and port == upstream.port
+    ours = {(upstream.host.lower(), upstream.port), *((server.host, server.port) for server in upstream.servers)}
+    if hostname in {name for name, _ in ours}:  # one of its servers by its own name, too
+        same = (parts.scheme or upstream.scheme) == upstream.scheme and (hostname, port) in ours
         return _on_upstream(parts._replace(path=parts.path or "/"), upstream) if same else _refused()
     if parts.scheme not in _USUAL or _is_internal(hostname):
         _refused()

@@ -7,59 +7,55 @@ a redirect followed, a cookie kept, a proxy taken from the environment, a reques
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
 from typing import NamedTuple
 
 from gateway.errors import Refused
-from gateway.policy.model import Customer
+from gateway.policy.model import Customer, HealthCheck, Upstream
+from gateway.proxy.dialing import Dialer
+from gateway.proxy.health import keep_checking
 from gateway.proxy.rate import SLOWEST, Meter, Pace
-from gateway.proxy.upstream_connection import Connection, RawHeaders, Stale, Upload, serialise
-from gateway.proxy.upstream_parser import ResponseParser
+from gateway.proxy.upstream_connection import DEFAULT_TIMEOUTS, Connection, RawHeaders, Timeouts, Unanswered, Upload, serialise
+from gateway.proxy.upstream_servers import LiveServer, LiveUpstream, Trial
 
-REPEATABLE = frozenset({"GET", "HEAD"})  # and only without a body: H-06
+REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})  # safe methods (RFC 9110 section 9.2.1), and only without a body: H-06
 BODY_EXPECTED = frozenset({"POST", "PUT", "PATCH"})
+
+Body = bytes | Upload | None
 
 
 class UpstreamKey(NamedTuple):
     """Two exchanges share a connection only when all of this is equal; the customer is part of it."""
 
     customer: str
-    scheme: str
-    host: str
-    port: int
-    ca: Path | None = None
+    upstream: Upstream
 
     @classmethod
     def of(cls, customer: Customer) -> UpstreamKey:
-        upstream = customer.upstream
-        return cls(customer.name, upstream.scheme, upstream.host, upstream.port, upstream.ca)
+        return cls(customer.name, customer.upstream)
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """In seconds. ``answer``: from the request's last byte to the end of the answer's head; ``idle``: between two pieces."""
+class Request(NamedTuple):
+    head: bytes
+    body: Body
+    method: str
+    timeouts: Timeouts
 
-    connect: float = 5.0
-    answer: float = 60.0
-    idle: float = 60.0
-
-
-DEFAULT_TIMEOUTS = Timeouts()
+    @property
+    def is_repeatable(self) -> bool:
+        return self.body is None and self.method in REPEATABLE
 
 
 class UpstreamResponse:
     """The head of an answer, and its body for as long as ``release`` was not called. Usable in a ``with`` statement."""
 
-    __slots__ = ("_connection", "_idle", "_key", "_parser", "_pool", "_released", "raw_headers", "replayed", "status")
+    __slots__ = ("_connection", "_idle", "_parser", "_pool", "_released", "_trial", "raw_headers", "replayed", "status")
 
-    def __init__(
-        self, pool: UpstreamPool, key: UpstreamKey, connection: Connection, parser: ResponseParser, idle: float, replayed: bool
-    ) -> None:
-        self._pool, self._key, self._connection, self._parser, self._idle = pool, key, connection, parser, idle
+    def __init__(self, pool: UpstreamPool, trial: Trial, connection: Connection, idle: float, *, replayed: bool) -> None:
+        parser = connection.parser
+        assert parser is not None
+        self._pool, self._trial, self._connection, self._parser, self._idle = pool, trial, connection, parser, idle
         self._released = False
         self.status = parser.status
         self.raw_headers: list[tuple[bytes, bytes]] = parser.headers
@@ -106,7 +102,7 @@ class UpstreamResponse:
         """The exchange is over. The connection is kept only when the answer was read to its end."""
         if not self._released:
             self._released = True
-            self._pool._give_back(self._key, self._connection)
+            self._pool._give_back(self._trial, self._connection)
 
     def abort(self) -> None:
         """Break off: nothing more is read, and the connection is closed."""
@@ -128,15 +124,29 @@ class UpstreamPool:
     connection cannot be sent again unless it is a plain GET.
     """
 
-    def __init__(self, *, per_upstream: int = 64, kept_for: float = 4.0) -> None:
+    def __init__(self, *, per_upstream: int = 64, kept_for: float = 4.0, dialer: Dialer | None = None) -> None:
         self._per_upstream = per_upstream
         self._kept_for = kept_for
-        self._idle: dict[UpstreamKey, list[Connection]] = {}
-        self._slots: dict[UpstreamKey, asyncio.Semaphore] = {}
-        self._contexts: dict[Path | None, ssl.SSLContext] = {}
+        self._live: dict[UpstreamKey, LiveUpstream] = {}
+        self.dialer = dialer or Dialer()
         self._sweeper: asyncio.TimerHandle | None = None
+        self._checks: list[asyncio.Task[None]] = []
         self._closed = False
-        self.opened = 0  # connections, ever: reuse shows as requests minus opened
+
+    def _live_of(self, key: UpstreamKey) -> LiveUpstream:
+        live = self._live.get(key)
+        if live is None:
+            live = self._live[key] = LiveUpstream(key.customer, key.upstream, self._per_upstream)
+        return live
+
+    @property
+    def opened(self) -> int:
+        return self.dialer.opened
+
+    @property
+    def waiting(self) -> int:
+        """Connections that wait for an exchange."""
+        return sum(each.usable for live in self._live.values() for server in live.servers for each in server.idle)
 
     async def request(
         self,
@@ -144,31 +154,43 @@ class UpstreamPool:
         method: str,
         target: bytes,
         headers: RawHeaders,
-        body: bytes | Upload | None = None,
+        body: Body = None,
         *,
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
     ) -> UpstreamResponse:
         """Send one request and return when the head of its answer is here.
 
         ``headers`` hold exactly one Host and no framing: that is added here. Raises Refused('upstream-unreachable' |
-        'upstream-timeout' | 'upstream-malformed' | 'header-malformed' | 'request-malformed'); what an upload
-        raises goes through, after the request was broken off.
+        'upstream-left-alone' | 'upstream-timeout' | 'upstream-malformed' | 'header-malformed' | 'request-malformed'); what an
+        upload raises goes through, after the request was broken off.
         """
         head = serialise(method, target, headers, _framing(method, body))
-        await self._enter(key, timeouts.connect)
+        live = self._live.get(key) or self._live_of(key)
+        if live.slots.locked():
+            await _wait_for(live.slots, timeouts.connect)
+        else:
+            await live.slots.acquire()
         try:
-            return await self._send(key, method, head, body, timeouts)
+            return await self._send(live, Request(head, body, method, timeouts))
         except BaseException:  # whatever ended it, cancellation included: the slot is free again
-            self._slots[key].release()
+            live.slots.release()
             raise
 
-    def renew(self) -> None:
-        """After a reload: trust files are read again, and no connection outlives what it was checked against."""
-        self._contexts.clear()
-        idle, self._idle = self._idle, {}
-        for connections in idle.values():
-            for connection in connections:
-                connection.abort()
+    def renew(self, customers: Iterable[Customer] = ()) -> None:
+        """At the start and after a reload: trust files are read again, and no connection outlives what it was checked against."""
+        self.dialer.renew()
+        for task in self._checks:
+            task.cancel()
+        former, self._live = self._live, {}
+        for live in former.values():
+            live.retired = True
+            for server in live.servers:
+                server.keep_only(lambda connection: False)
+        self._checks = [self._check(customer, customer.upstream.health) for customer in customers if customer.upstream.health]
+
+    def _check(self, customer: Customer, check: HealthCheck) -> asyncio.Task[None]:
+        live = self._live_of(UpstreamKey.of(customer))
+        return asyncio.get_running_loop().create_task(keep_checking(live, check, self.dialer))
 
     def close(self) -> None:
         self._closed = True
@@ -177,108 +199,85 @@ class UpstreamPool:
             self._sweeper.cancel()
             self._sweeper = None
 
-    async def _enter(self, key: UpstreamKey, seconds: float) -> None:
-        slot = self._slots.get(key)
-        if slot is None:
-            slot = self._slots[key] = asyncio.Semaphore(self._per_upstream)
-        if not slot.locked():
-            await slot.acquire()
-            return
-        try:
-            async with asyncio.timeout(seconds):
-                await slot.acquire()
-        except TimeoutError:
-            raise Refused("upstream-timeout") from None
-
-    async def _send(self, key: UpstreamKey, method: str, head: bytes, body: bytes | Upload | None, timeouts: Timeouts) -> UpstreamResponse:
-        kept = self._take(key)
-        if kept is not None:
+    async def _send(self, live: LiveUpstream, request: Request) -> UpstreamResponse:
+        """Each server is connected to at most once, and a request leaves at most twice: the second time only if it is repeatable."""
+        now = asyncio.get_running_loop().time
+        tried: list[LiveServer] = []
+        replayed, reason = False, "upstream-left-alone"
+        while True:
+            trial = live.choose(now(), tried)
+            if trial is None:
+                raise Refused(reason)
+            live.requests += not tried and not replayed
+            kept = None if replayed else trial.server.take(now() - self._kept_for)
             try:
-                return await self._exchange(key, kept, method, head, body, timeouts, replayed=False)
-            except Stale:
-                if method not in REPEATABLE or body is not None:
+                connection = kept or await self.dialer.dial(live.upstream, trial.server.server, request.timeouts.connect)
+            except Refused as refused:
+                trial.failed(now())
+                tried.append(trial.server)
+                reason = refused.reason
+                continue  # nothing was sent: any request may go elsewhere
+            except BaseException:
+                trial.abandoned()
+                raise
+            try:
+                await connection.exchange(request.head, request.body, request.method, request.timeouts)
+            except Unanswered:
+                connection.abort()
+                if kept is not None:  # the usual race with a server that closes what is idle: an earlier answer paid for it
+                    trial.abandoned()
+                else:
+                    trial.failed(now())
+                    tried.extend([trial.server] if len(live.servers) > 1 else [])
+                if replayed or not request.is_repeatable or (kept is None and not live.may_repeat(now())):
                     raise Refused("upstream-unreachable") from None
-        fresh = await self._open(key, timeouts.connect)
-        return await self._exchange(key, fresh, method, head, body, timeouts, replayed=kept is not None)
+                replayed, reason = True, "upstream-unreachable"
+            except BaseException as error:  # a refused body, a timeout, a cancellation: nobody may find half an exchange on it
+                connection.abort()
+                if isinstance(error, Refused) and error.reason == "upstream-timeout":
+                    trial.failed(now())
+                else:
+                    trial.abandoned()
+                raise
+            else:
+                trial.succeeded()
+                return UpstreamResponse(self, trial, connection, request.timeouts.idle, replayed=replayed)
 
-    async def _exchange(
-        self,
-        key: UpstreamKey,
-        connection: Connection,
-        method: str,
-        head: bytes,
-        body: bytes | Upload | None,
-        timeouts: Timeouts,
-        *,
-        replayed: bool,
-    ) -> UpstreamResponse:
-        try:
-            parser = await connection.exchange(head, body, method, idle=timeouts.idle, answer=timeouts.answer)
-        except BaseException:  # a refused body, a timeout, a cancellation: nobody may find half an exchange on it
-            connection.abort()
-            raise
-        return UpstreamResponse(self, key, connection, parser, timeouts.idle, replayed)
-
-    def _take(self, key: UpstreamKey) -> Connection | None:
-        idle = self._idle.get(key)
-        now = asyncio.get_running_loop().time()
-        while idle:
-            connection = idle.pop()  # the youngest: the others may grow old and go
-            if connection.usable and now - connection.idle_since < self._kept_for:
-                return connection
-            connection.abort()
-        return None
-
-    async def _open(self, key: UpstreamKey, seconds: float) -> Connection:
-        loop = asyncio.get_running_loop()
-        try:
-            context = self._context(key.ca) if key.scheme == "https" else None
-            name = key.host if context is not None else None
-            async with asyncio.timeout(seconds):
-                _, connection = await loop.create_connection(Connection, key.host, key.port, ssl=context, server_hostname=name)
-        except TimeoutError:
-            raise Refused("upstream-timeout") from None
-        except (OSError, UnicodeError, ValueError):  # name, route, refusal, certificate; the last two: names that IDNA refuses
-            raise Refused("upstream-unreachable") from None
-        self.opened += 1
-        return connection
-
-    def _context(self, ca: Path | None) -> ssl.SSLContext:
-        context = self._contexts.get(ca)
-        if context is None:
-            context = ssl.create_default_context(cafile=None if ca is None else str(ca))
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            context.set_alpn_protocols(["http/1.1"])
-            self._contexts[ca] = context
-        return context
-
-    def _give_back(self, key: UpstreamKey, connection: Connection) -> None:
-        self._slots[key].release()
-        if self._closed or not connection.reusable:
+    def _give_back(self, trial: Trial, connection: Connection) -> None:
+        trial.over()
+        if self._closed or trial.live.retired or not connection.reusable or self._has_moved(connection):
             connection.abort()
             return
         loop = asyncio.get_running_loop()
         connection.park(loop.time())
-        self._idle.setdefault(key, []).append(connection)
+        trial.server.idle.append(connection)
         if self._sweeper is None:
             self._sweeper = loop.call_later(self._kept_for, self._sweep)
 
+    def _has_moved(self, connection: Connection) -> bool:
+        """Its name leads elsewhere by now: without this, a connection that is always busy would stay with the old address for ever."""
+        return connection.resolved is not None and not self.dialer.directory.holds(*connection.resolved)
+
     def _sweep(self) -> None:
-        """One timer for the whole pool instead of one per connection and request."""
+        """One timer for the whole pool instead of one per connection and request. Names are asked for again on the way."""
         loop = asyncio.get_running_loop()
         oldest = loop.time() - self._kept_for
-        for key, connections in list(self._idle.items()):
-            young = [each for each in connections if each.usable and each.idle_since > oldest]
-            for connection in set(connections).difference(young):
-                connection.abort()
-            if young:
-                self._idle[key] = young
-            else:
-                del self._idle[key]
-        self._sweeper = loop.call_later(self._kept_for, self._sweep) if self._idle else None
+        waiting = [server for live in self._live.values() for server in live.servers if server.idle]
+        for server in waiting:
+            server.keep_only(lambda each: each.usable and each.idle_since > oldest and not self._has_moved(each))
+        self.dialer.directory.refresh({each.resolved[0] for server in waiting for each in server.idle if each.resolved})
+        self._sweeper = loop.call_later(self._kept_for, self._sweep) if any(server.idle for server in waiting) else None
 
 
-def _framing(method: str, body: bytes | Upload | None) -> bytes:
+async def _wait_for(slots: asyncio.Semaphore, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await slots.acquire()
+    except TimeoutError:
+        raise Refused("upstream-timeout") from None
+
+
+def _framing(method: str, body: Body) -> bytes:
     if isinstance(body, bytes):
         return b"Content-Length: %d\r\n" % len(body)
     if body is not None and body.length is not None:

@@ -39,8 +39,20 @@ class Upload:
     length: int | None = None
 
 
-class Stale(Exception):
-    """A kept connection ended before one byte of the answer came: the upstream may or may not have seen the request."""
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """In seconds. ``answer``: from the request's last byte to the end of the answer's head; ``idle``: between two pieces."""
+
+    connect: float = 5.0
+    answer: float = 60.0
+    idle: float = 60.0
+
+
+DEFAULT_TIMEOUTS = Timeouts()
+
+
+class Unanswered(Exception):
+    """The connection ended before one byte of the answer came: the upstream may or may not have seen the request."""
 
 
 def serialise(method: str, target: bytes, headers: RawHeaders, framing: bytes) -> bytes:
@@ -64,7 +76,19 @@ def serialise(method: str, target: bytes, headers: RawHeaders, framing: bytes) -
 class Connection(asyncio.Protocol):
     """``kept`` connections have carried an exchange before. At most one coroutine waits at a time."""
 
-    __slots__ = ("_failure", "_loop", "_paused", "_sent_all", "_transport", "_waiter", "_writing_paused", "idle_since", "kept", "parser")
+    __slots__ = (
+        "_failure",
+        "_loop",
+        "_paused",
+        "_sent_all",
+        "_transport",
+        "_waiter",
+        "_writing_paused",
+        "idle_since",
+        "kept",
+        "parser",
+        "resolved",
+    )
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -76,6 +100,7 @@ class Connection(asyncio.Protocol):
         self.parser: ResponseParser | None = None
         self.kept = False
         self.idle_since = 0.0
+        self.resolved: tuple[str, str] | None = None  # the name that was asked for, and the address that it had
 
     # --- what the pool and the response use ---
 
@@ -85,29 +110,34 @@ class Connection(asyncio.Protocol):
         return self._transport is not None and not self._transport.is_closing()
 
     @property
+    def is_to_this_machine(self) -> bool:
+        """Connecting to an address of one's own, the kernel takes that address on both sides."""
+        ends = (self._transport.get_extra_info(end) for end in ("sockname", "peername")) if self._transport is not None else ()
+        return len({end[0] for end in ends}) < 2
+
+    @property
     def reusable(self) -> bool:
         parser = self.parser
         return self.usable and self._sent_all and parser is not None and parser.complete and parser.keep_alive and not self._failure
 
-    async def exchange(self, head: bytes, body: bytes | Upload | None, method: str, *, idle: float, answer: float) -> ResponseParser:
-        """Send one request and wait for the head of its answer. Raises Refused, Stale; what ``body`` raises goes through."""
+    async def exchange(self, head: bytes, body: bytes | Upload | None, method: str, timeouts: Timeouts) -> None:
+        """Send one request and wait for the answer's head, in ``parser``. Raises Refused, Unanswered; what ``body`` raises goes through."""
         self.parser = parser = ResponseParser(method)
         self._failure = ""
         self._write(head, body if isinstance(body, bytes) else b"")
         if isinstance(body, Upload):
             try:
-                await self._send_pieces(body, idle)
+                await self._send_pieces(body, timeouts.idle)
             finally:
                 if isinstance(body.pieces, AsyncGenerator):
                     await body.pieces.aclose()  # answered early: what feeds it must not wait for the garbage collector
-        deadline = self._loop.time() + answer
+        deadline = self._loop.time() + timeouts.answer
         while not parser.head_done:
             if self._failure:
                 raise self._broken(parser)
             await self._wait(deadline - self._loop.time())
         if self._failure:
             raise Refused(self._failure)
-        return parser
 
     async def piece(self, idle: float) -> bytes:
         """The next bytes of the answer's body; empty at its proven end. Raises Refused when it breaks off."""
@@ -168,8 +198,8 @@ class Connection(asyncio.Protocol):
         self._sent_all = True
 
     def _broken(self, parser: ResponseParser) -> Exception:
-        if self.kept and not parser.begun and self._failure == "upstream-unreachable":
-            return Stale()
+        if not parser.begun and self._failure == "upstream-unreachable":
+            return Unanswered()
         return Refused(self._failure)
 
     # --- waiting ---

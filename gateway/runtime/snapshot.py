@@ -59,5 +59,6 @@ def watched_files(path: Path, policies: PolicySet, last_good: Config | None = No
         yield folder / LEDGER_FILE
     for customer in policies.customers.values():
         fetched = config.fetched_crl(customer.name) if customer.certificates.crl_url is not None else None
-        named = (customer.certificates.authority, customer.certificates.crl, fetched, customer.upstream.ca)
+        own = customer.upstream.own_certificate or ()
+        named = (customer.certificates.authority, customer.certificates.crl, fetched, customer.upstream.ca, *own)
         yield from (file for file in named if file is not None)

@@ -18,6 +18,7 @@ from gateway.config import Config, load_config
 from gateway.errors import Refused, Unavailable
 from gateway.policy.load import load_policies
 from gateway.proxy.access import Peer, Snapshot, identify
+from gateway.proxy.dialing import Dialer
 from gateway.proxy.handler import Gateway
 from gateway.proxy.listener import Listener, Rules
 from gateway.proxy.server import GatewayServer
@@ -50,7 +51,8 @@ class Worker:
         self._path = path
         self.snapshot = snapshot
         self._vault = vault
-        self.upstreams = UpstreamPool()
+        self.upstreams = UpstreamPool(dialer=Dialer(load_config(path).doors))
+        self.upstreams.renew(snapshot.policies.customers.values())
         self.gateway = Gateway(lambda: self.snapshot, vault, self.upstreams)
         self.server = GatewayServer(self.gateway.handle, on_malformed=lambda reason, address: self._count(address, reason))
         self._closed: dict[tuple[str, str], int] = {}
@@ -64,7 +66,7 @@ class Worker:
             self.server.end_unless(self._is_welcome)
             raise
         self.server.end_unless(self._is_welcome)
-        self.upstreams.renew()  # connections that were checked against the old authorities end
+        self.upstreams.renew(self.snapshot.policies.customers.values())  # connections that were checked against the old authorities end
         return self.snapshot.policies.revision
 
     def _is_welcome(self, peer: Peer) -> bool:

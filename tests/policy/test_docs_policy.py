@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway import config
-from gateway.policy import load_api, load_certificates, load_classes, load_customers
+from gateway.policy import load_api, load_certificates, load_classes, load_customers, load_upstream
 from gateway.policy.load import load_policies
 from gateway.policy.load_classes import RESERVED_DOMAINS
 from gateway.policy.model import CustomerKey, Limits
@@ -33,7 +33,9 @@ TABLES: dict[tuple[str, int], tuple[tuple[str, ...], tuple[str, ...]]] = {
     ("Limits", 0): ((), load_api.LIMITS),
     ("A test", 0): (load_api.TEST_REQUIRED, load_api.TEST_OPTIONAL),
     ("A customer", 0): (load_customers.REQUIRED, load_customers.OPTIONAL),
-    ("upstream", 0): (load_customers.UPSTREAM_REQUIRED, load_customers.UPSTREAM_OPTIONAL),
+    ("upstream", 0): (load_upstream.REQUIRED, load_upstream.OPTIONAL),
+    ("upstream", 1): (load_upstream.OWN_CERTIFICATE, ()),
+    ("upstream", 2): (load_upstream.HEALTH_REQUIRED, load_upstream.HEALTH_OPTIONAL),
     ("certificates", 0): ((), load_certificates.CERTIFICATES),
     ("certificates", 1): ((), load_certificates.ONLY),
     ("key", 0): ((), load_customers.KEY),
@@ -62,6 +64,7 @@ def test_no_table_of_keys_is_forgotten() -> None:
 
 
 DEFAULTS = [
+    ("upstream", "authorization", "drop"),
     *(("data_classes.yaml", key, getattr(DataClass("kind"), key)) for key in ("form", "method", "repeat", "alphabet", "keep_last")),
     ("Limits", "body", f"{Limits().body >> 20} MiB"),
     ("Limits", "depth", Limits().depth),

@@ -76,7 +76,10 @@ EVERY_KEY = {
         "api": "planning_suite",
         "upstream": {
             "url": "https://suite.internal/nord",
+            "servers": ["suite-a.internal:8443", "unix:/run/suite.sock"],
             "ca": "suite.pem",
+            "own_certificate": {"certificate": "gateway.pem", "private_key": "gateway.key"},
+            "health": {"path": "/healthz", "every": "10s"},
             "authorization": "drop",
             "client_cert": True,
             "shared": False,

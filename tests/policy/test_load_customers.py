@@ -111,7 +111,6 @@ BROKEN_URLS = [
     ("suite.internal/nord", URL),
     ("//suite.internal/nord", URL),
     ("ftp://suite.internal", URL),
-    ("unix:/run/suite.sock", URL),
     ("https://", URL),
     ("https:///nord", URL),
     ("https://suite.internal:0", URL),

@@ -19,7 +19,7 @@ with contextlib.suppress(ImportError):
 
     LOOPS["uvloop"] = uvloop.new_event_loop
 
-ON_BOTH_LOOPS = {"test_upstream", "test_tls", "test_server"}
+ON_BOTH_LOOPS = {"test_upstream", "test_dialing", "test_health", "test_tls", "test_server"}
 
 
 def pytest_asyncio_loop_factories(config, item):
@@ -101,7 +101,7 @@ def new_authority(tmp_path):
 
 @pytest.fixture
 async def raw_server():
-    """Start a server from ``async def serve(reader, writer)``; what is returned is its port."""
+    """Start a server from ``async def serve(reader, writer)``; what is returned is its port, or with ``path`` its UNIX socket."""
     servers = []
 
     async def start(serve, **options):
@@ -116,9 +116,12 @@ async def raw_server():
             finally:
                 writer.close()
 
-        server = await asyncio.start_server(guarded, "127.0.0.1", 0, **options)
+        if "path" in options:
+            server = await asyncio.start_unix_server(guarded, **options)
+        else:
+            server = await asyncio.start_server(guarded, options.pop("host", "127.0.0.1"), options.pop("port", 0), **options)
         servers.append((server, writers))
-        return server.sockets[0].getsockname()[1]
+        return options["path"] if "path" in options else server.sockets[0].getsockname()[1]
 
     yield start
     for server, writers in servers:

@@ -5,11 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import Refused
-from gateway.policy.model import Upstream
+from gateway.policy.model import Server, Upstream
 from gateway.proxy.location import public_links, public_location
 
 PREFIXED = Upstream("https", "suite.internal", 443, "/musterstadt", None, "drop")
 PLAIN = Upstream("http", "127.0.0.1", 8081, "", None, "drop")
+SEVERAL = Upstream("https", "suite.example", 443, "/nord", None, "drop", servers=(Server("a.example", 8443), Server("", 0, "/run/s")))
 HOST = "gateway.example:8443"
 
 
@@ -31,6 +32,8 @@ HOST = "gateway.example:8443"
         (PLAIN, "http://127.0.0.1:8081/orders/1", "/orders/1"),
         (PLAIN, "http://127.0.0.1:8081", "/"),
         (PLAIN, "/orders/1", "/orders/1"),
+        (SEVERAL, "https://suite.example/nord/orders/1", "/orders/1"),
+        (SEVERAL, "https://a.example:8443/nord/orders/1", "/orders/1"),
     ],
 )
 def test_mapped(upstream, value, public):

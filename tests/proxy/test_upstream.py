@@ -1,20 +1,28 @@
 """The pool against servers that behave, and servers that do not: raw sockets on both sides."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import ssl
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from gateway.errors import Refused
+from gateway.policy.model import Certificates, Customer, CustomerKey, HealthCheck, Server, Upstream
+from gateway.proxy import directory
+from gateway.proxy.circuit import BUDGET_LEAST, BUDGET_SHARE, OPENS_AT
+from gateway.proxy.dialing import Dialer
+from gateway.proxy.directory import Directory
 from gateway.proxy.upstream import Timeouts, UpstreamKey, UpstreamPool
 from gateway.proxy.upstream_connection import Upload
 
 HOST = [(b"Host", b"suite.internal")]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+CLOSING = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
 QUICK = Timeouts(connect=1, answer=0.1, idle=0.1)
 
 
@@ -27,7 +35,8 @@ async def pool():
 
 
 def key(port, customer="stadtwerke_musterstadt", **more):
-    return UpstreamKey(customer, more.get("scheme", "http"), more.get("host", "127.0.0.1"), port, more.get("ca"))
+    fields = {"scheme": "http", "host": "127.0.0.1", "base_path": "", "ca": None, "authorization": "drop"}
+    return UpstreamKey(customer, Upstream(port=port, **fields | more))
 
 
 async def head_of(reader):
@@ -165,15 +174,15 @@ async def test_ts6_bytes_that_nobody_asked_for_close_the_kept_connection(pool, r
     assert await get(pool, key(port)) == (200, b"ok")
     reply.set()
     await asyncio.wait_for(gone.wait(), 5)
-    assert pool._take(key(port)) is None
+    assert pool.waiting == 0
 
 
 async def test_old_connections_are_swept(raw_server):
     port = await raw_server(answering(OK, OK))
     pool = UpstreamPool(kept_for=0.02)
     await get(pool, key(port))
-    assert pool._idle
-    while pool._idle:
+    assert pool.waiting
+    while pool.waiting:
         await asyncio.sleep(0.01)
     pool.close()
 
@@ -182,6 +191,17 @@ async def test_renew_drops_what_was_checked_against_older_trust(pool, raw_server
     port = await raw_server(answering(OK, OK))
     await get(pool, key(port))
     pool.renew()
+    await get(pool, key(port))
+    assert pool.opened == 2
+
+
+async def test_renew_closes_what_is_given_back_later(pool, raw_server):
+    """An exchange that was under way at a reload ends with the connection that it had, and nobody gets it after that."""
+    port = await raw_server(answering(OK, OK))
+    response = await pool.request(key(port), "GET", b"/", HOST)
+    pool.renew()
+    assert await response.read_all(10) == b"ok"
+    assert pool.waiting == 0
     await get(pool, key(port))
     assert pool.opened == 2
 
@@ -243,6 +263,281 @@ async def test_h06_nothing_else_is_ever_sent_twice(pool, raw_server, method, bod
     assert len(seen) == 2 and pool.opened == 1
 
 
+async def hangs_up(reader, writer):
+    await head_of(reader)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+async def test_h06_a_safe_request_that_a_new_connection_lost_is_sent_again(pool, raw_server, method):
+    """With one server: a worker of it that died took the request along, and the next one answers."""
+    seen = []
+
+    async def serve(reader, writer):
+        seen.append(await head_of(reader))
+        if len(seen) > 1:
+            writer.write(OK if method != "HEAD" else OK[:-2])
+            await writer.drain()
+
+    port = await raw_server(serve)
+    response = await pool.request(key(port), method, b"/orders", HOST)
+    assert (response.replayed, response.status, len(seen)) == (True, 200, 2)
+    response.abort()
+
+
+async def test_h06_no_request_leaves_more_than_twice(pool, raw_server):
+    seen = []
+
+    async def serve(reader, writer):
+        seen.append(await head_of(reader))
+
+    ports = [await raw_server(serve) for _ in range(3)]
+    with pytest.raises(Refused, match="upstream-unreachable"):
+        await get(pool, several(*ports))
+    assert len(seen) == 2
+
+
+async def test_h06_a_failing_upstream_is_not_hammered(pool, raw_server):
+    """However many ask: a circuit that opens after five failures, all of one request's attempts counted."""
+    seen = []
+    port = await raw_server(answering(b"", seen=seen))
+    reasons = []
+    for _ in range(50):
+        with pytest.raises(Refused) as refused:
+            await get(pool, key(port))
+        reasons.append(refused.value.reason)
+    assert len(seen) == OPENS_AT
+    assert reasons == ["upstream-unreachable"] * 3 + ["upstream-left-alone"] * 47
+
+
+async def test_h06_what_is_sent_again_has_a_budget(pool, raw_server):
+    """An upstream that loses every other connection sees three requests, or a fifth, more than were asked; not twice as many."""
+    seen = []
+
+    async def serve(reader, writer):
+        seen.append(await head_of(reader))
+        writer.write(CLOSING if len(seen) % 2 == 0 else b"")
+        await writer.drain()
+
+    port = await raw_server(serve)
+    for _ in range(40):
+        with contextlib.suppress(Refused):
+            await get(pool, key(port))
+    assert 40 + BUDGET_LEAST <= len(seen) <= 40 + 40 * BUDGET_SHARE
+
+
+# --- several servers ---
+
+
+def several(*ports, **more):
+    return key(80, servers=tuple(Server("127.0.0.1", port) for port in ports), **more)
+
+
+async def test_requests_are_shared_out(pool, raw_server):
+    seen = [[], [], []]
+    ports = [await raw_server(answering(*[OK] * 10, seen=each)) for each in seen]
+    for _ in range(9):
+        await get(pool, several(*ports))
+    assert [len(each) for each in seen] == [3, 3, 3]
+    assert pool.opened == 3
+
+
+async def test_the_busy_one_is_left_in_peace(pool, raw_server):
+    seen = [[], []]
+    ports = [await raw_server(answering(*[OK] * 10, seen=each)) for each in seen]
+    slow = await pool.request(several(*ports), "GET", b"/", HOST)
+    for _ in range(4):
+        await get(pool, several(*ports))
+    assert sorted(len(each) for each in seen) == [1, 4]
+    slow.release()
+
+
+@pytest.mark.parametrize(("method", "body"), [("GET", None), ("POST", b"x"), ("DELETE", None)])
+async def test_a_request_that_could_not_be_sent_goes_elsewhere(pool, raw_server, unused_tcp_port, method, body):
+    """Nothing of it has left, so it may be any: it is not sent twice."""
+    seen = []
+    port = await raw_server(answering(*[OK] * 10, seen=seen))
+    where = several(unused_tcp_port, port)
+    for _ in range(6):
+        response = await pool.request(where, method, b"/", HOST, body)
+        assert (await response.read_all(10), response.replayed) == (b"ok", False)
+    assert len(seen) == 6
+
+
+async def test_a_streamed_request_that_could_not_be_sent_is_whole_elsewhere(pool, raw_server, unused_tcp_port):
+    received = []
+
+    async def serve(reader, writer):
+        await head_of(reader)
+        received.append(await reader.readuntil(b"0\r\n\r\n"))
+        writer.write(OK)
+        await writer.drain()
+
+    port = await raw_server(serve)
+    for _ in range(2):
+        assert await get(pool, several(unused_tcp_port, port), method="POST", body=upload(b"abc")) == (200, b"ok")
+    assert received == [b"3\r\nabc\r\n0\r\n\r\n"] * 2
+
+
+async def test_h06_a_safe_request_is_sent_again_elsewhere(pool, raw_server):
+    lost, seen = [], []
+
+    async def serve(reader, writer):
+        lost.append(await head_of(reader))
+
+    ports = [await raw_server(serve), await raw_server(answering(*[OK] * 10, seen=seen))]
+    answers = [await pool.request(several(*ports), "GET", b"/", HOST) for _ in range(4)]
+    assert sorted(answer.replayed for answer in answers) == [False] * 3 + [True]
+    assert (len(lost), len(seen)) == (1, 4)  # once bitten: it is set aside
+    for answer in answers:
+        answer.abort()
+
+
+@pytest.mark.parametrize(("method", "body"), [("POST", b"x"), ("POST", None), ("PUT", b"x"), ("DELETE", None), ("GET", b"x")])
+async def test_h06_nothing_else_is_sent_again_elsewhere(pool, raw_server, method, body):
+    seen = []
+
+    async def serve(reader, writer):
+        seen.append(await head_of(reader))
+
+    where = several(await raw_server(serve), await raw_server(serve))
+    with pytest.raises(Refused, match="upstream-unreachable"):
+        await pool.request(where, method, b"/", HOST, body)
+    assert len(seen) == 1
+
+
+async def test_h06_part_of_an_answer_is_an_answer(pool, raw_server):
+    """Who has said a byte has seen the request."""
+    seen = []
+    ports = [await raw_server(answering(b"HTTP/1.1 200", seen=seen)) for _ in range(2)]
+    with pytest.raises(Refused, match="upstream-malformed"):
+        await get(pool, several(*ports))
+    assert len(seen) == 1
+
+
+async def test_all_servers_are_down(pool, unused_tcp_port_factory):
+    where = several(*(unused_tcp_port_factory() for _ in range(2)))
+    for _ in range(OPENS_AT):
+        with pytest.raises(Refused, match="upstream-unreachable"):
+            await get(pool, where)
+    with pytest.raises(Refused, match="upstream-left-alone"):
+        await get(pool, where)
+
+
+async def test_a_server_that_is_back_is_found(pool, raw_server, unused_tcp_port, monkeypatch):
+    for _ in range(OPENS_AT):
+        with pytest.raises(Refused, match="upstream-unreachable"):
+            await get(pool, key(unused_tcp_port))
+    await raw_server(answering(OK, OK), port=unused_tcp_port)
+    with pytest.raises(Refused, match="upstream-left-alone"):
+        await get(pool, key(unused_tcp_port))
+    server = pool._live[key(unused_tcp_port)].servers[0]
+    server.circuit = server.circuit._replace(until=0.0)  # its pause is over
+    assert await get(pool, key(unused_tcp_port)) == (200, b"ok")
+
+
+async def test_a_client_that_goes_away_says_nothing_about_a_server(pool, raw_server):
+    port = await raw_server(silent)
+    for _ in range(OPENS_AT + 1):
+        task = asyncio.create_task(pool.request(key(port), "GET", b"/", HOST))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    server = pool._live[key(port)].servers[0]
+    assert (server.busy, server.circuit.failures) == (0, 0)
+
+
+async def test_ts5_a_circuit_is_its_customers_own(pool, raw_server):
+    """One customer's user with a request that the application chokes on takes nothing from another customer."""
+    port = await raw_server(chokes)
+    for _ in range(OPENS_AT):
+        with pytest.raises(Refused):
+            await pool.request(key(port, "nord"), "POST", b"/choke", HOST, b"x")
+    with pytest.raises(Refused, match="upstream-left-alone"):
+        await pool.request(key(port, "nord"), "POST", b"/choke", HOST, b"x")
+    assert await get(pool, key(port, "sued")) == (200, b"ok")
+
+
+async def chokes(reader, writer):
+    if b"choke" not in await head_of(reader):
+        writer.write(OK)
+        await writer.drain()
+
+
+async def test_a_unix_socket(pool, raw_server, tmp_path):
+    seen = []
+    path = await raw_server(answering(OK, OK, seen=seen), path=str(tmp_path / "suite.sock"))
+    where = key(80, host="localhost", servers=(Server("", 0, path),))
+    assert [await get(pool, where) for _ in range(2)] == [(200, b"ok")] * 2
+    assert (len(seen), pool.opened) == (2, 1)
+
+
+# --- names that lead elsewhere ---
+
+
+@pytest.fixture
+def named():
+    """A pool whose resolver says what ``named.address`` is, each time it is asked."""
+    answers = {"suite.localhost": ("127.0.0.1",)}
+    pool = UpstreamPool(dialer=Dialer(directory=Directory(lambda name: answers[name])), kept_for=0.05)
+    pool.answers = answers
+    yield pool
+    pool.close()
+
+
+async def test_idle_connections_to_an_old_address_end(named, raw_server, monkeypatch):
+    """Nobody asks for anything meanwhile: the pool finds out by itself."""
+    monkeypatch.setattr(directory, "AGAIN", 0.0)
+    named._kept_for = 60.0
+    port = await raw_server(answering(OK, OK))
+    await get(named, key(port, host="suite.localhost"))
+    named.answers["suite.localhost"] = ("127.0.0.2",)
+    named._sweep()  # asks
+    async with asyncio.timeout(10):
+        while named.waiting:
+            await asyncio.sleep(0.001)
+            named._sweep()  # hears
+
+
+async def test_a_connection_that_is_never_idle_is_not_kept_for_ever_either(named, raw_server):
+    port = await raw_server(answering(OK, OK))
+    response = await named.request(key(port, host="suite.localhost"), "GET", b"/", HOST)
+    named.answers["suite.localhost"] = ("127.0.0.2",)
+    named.dialer.directory._known.clear()
+    await response.read_all(10)
+    assert named.waiting == 0
+
+
+def test_an_old_address_is_left_within_thirty_seconds():
+    """From the change to the question, to its answer, to the sweep that hears it."""
+    pool = UpstreamPool()
+    assert directory.AGAIN + pool._kept_for + directory.LONGEST_LOOKUP + pool._kept_for <= 30
+
+
+# --- health checks ---
+
+
+async def test_checks_begin_and_end_with_the_policies(pool, raw_server):
+    seen = []
+
+    async def serve(reader, writer):
+        seen.append(await head_of(reader))
+        writer.write(b"HTTP/1.1 503 Not Ready\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+
+    where = key(await raw_server(serve), health=HealthCheck("/healthz", 1))
+    customer = Customer("nord", "suite", where.upstream, (), Certificates(None), CustomerKey(), {}, Path("nord.yaml"))
+    pool.renew([customer])
+    live = pool._live[UpstreamKey.of(customer)]
+    async with asyncio.timeout(10):
+        while not live.servers[0].circuit.unwell:
+            await asyncio.sleep(0.001)
+    (checks,) = pool._checks
+    pool.renew()
+    await asyncio.wait([checks])
+    assert checks.cancelled() and not pool._checks and seen[0].startswith(b"GET /healthz ")
+
+
 # --- failures ---
 
 
@@ -261,7 +556,7 @@ async def test_ts6_no_answer_or_a_bad_one(pool, raw_server, transcript, reason):
     port = await raw_server(answering(transcript))
     with pytest.raises(Refused, match=reason):
         await get(pool, key(port))
-    assert not pool._idle
+    assert not pool.waiting
 
 
 @pytest.mark.parametrize(
@@ -276,7 +571,7 @@ async def test_a_body_that_breaks_off_is_never_complete(pool, raw_server, transc
     port = await raw_server(answering(transcript))
     with pytest.raises(Refused, match="upstream-malformed"):
         await get(pool, key(port))
-    assert not pool._idle
+    assert not pool.waiting
 
 
 async def test_a_body_that_turns_bad_midway(pool, raw_server):
@@ -299,7 +594,7 @@ async def test_a_body_that_turns_bad_midway(pool, raw_server):
 async def test_an_answer_that_ends_with_its_connection(pool, raw_server):
     port = await raw_server(answering(b"HTTP/1.1 200 OK\r\n\r\nok"))
     assert await get(pool, key(port)) == (200, b"ok")
-    assert not pool._idle
+    assert not pool.waiting
 
 
 async def test_head_leaves_a_usable_connection(pool, raw_server):
@@ -352,7 +647,7 @@ async def test_td6_deadlines(pool, raw_server, serve):
     port = await raw_server(serve)
     with pytest.raises(Refused, match="upstream-timeout"):
         await get(pool, key(port), timeouts=QUICK)
-    assert not pool._idle
+    assert not pool.waiting
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "does-not-exist.invalid", "a..b", "x" * 300])
@@ -396,7 +691,7 @@ async def test_a_streamed_request(pool, raw_server):
     port = await raw_server(serve)
     assert await get(pool, key(port), method="POST", body=upload(b"abc", b"", b"de")) == (200, b"ok")
     assert received == [b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"]
-    assert pool._idle
+    assert pool.waiting
 
 
 async def test_a_broken_off_request_never_counts_as_complete(pool, raw_server):
@@ -415,7 +710,7 @@ async def test_a_broken_off_request_never_counts_as_complete(pool, raw_server):
     with pytest.raises(Refused, match="body-too-large"):
         await get(pool, key(port), method="POST", body=upload(b"abc", Refused("body-too-large")))
     assert not (await received).endswith(b"0\r\n\r\n")
-    assert not pool._idle
+    assert not pool.waiting
 
 
 async def test_a_streamed_request_keeps_the_length_that_was_promised(pool, raw_server):
@@ -430,7 +725,7 @@ async def test_a_streamed_request_keeps_the_length_that_was_promised(pool, raw_s
     port = await raw_server(serve)
     assert await get(pool, key(port), method="POST", body=upload(b"abc", b"", b"de", length=5)) == (200, b"ok")
     assert received == [[b"Content-Length: 5", b"abcde"]]
-    assert pool._idle
+    assert pool.waiting
 
 
 @pytest.mark.parametrize("values", [(b"abc", b"d"), (b"abc", b"def"), (b"abcdef",), ()], ids=len)
@@ -451,7 +746,7 @@ async def test_ts1_more_or_less_than_was_promised_is_broken_off(pool, raw_server
     with pytest.raises(Refused, match="request-framing"):
         await get(pool, key(port), method="POST", body=upload(*values, length=5))
     assert len(await received) < 5
-    assert not pool._idle
+    assert not pool.waiting
 
 
 async def test_ts4_an_early_answer_ends_the_request_and_the_connection(pool, raw_server):
@@ -475,7 +770,7 @@ async def test_ts4_an_early_answer_ends_the_request_and_the_connection(pool, raw
 
     port = await raw_server(serve)
     assert await get(pool, key(port), method="POST", body=Upload(endless())) == (413, b"")
-    assert asked > 0 and closed and not pool._idle
+    assert asked > 0 and closed and not pool.waiting
 
 
 async def test_an_upstream_that_stops_reading_is_noticed(pool, raw_server):
@@ -515,7 +810,7 @@ async def test_a_slow_reader_makes_the_upstream_wait(pool, raw_server):
     async for chunk in response.chunks():
         total += len(chunk)
     assert total == 50_000_000
-    assert pool._idle
+    assert pool.waiting
 
 
 async def test_abort_midway_and_release_unread(pool, raw_server):
@@ -523,7 +818,7 @@ async def test_abort_midway_and_release_unread(pool, raw_server):
     for end in ("abort", "release"):
         response = await pool.request(key(port), "GET", b"/", HOST)
         getattr(response, end)()
-        assert not pool._idle
+        assert not pool.waiting
         with pytest.raises(RuntimeError):
             await response.read_all(100)
 
@@ -537,7 +832,7 @@ async def test_cancelled_exchanges_leave_nothing_behind(raw_server):
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert not pool._idle and not pool._slots[key(port)].locked()
+    assert not pool.waiting and not pool._live[key(port)].slots.locked()
     pool.close()
 
 
