@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.proxy.access import Peer
 from gateway.proxy.arrival import Arrival
 from gateway.proxy.peer import address_of
 from gateway.proxy.places import Place, Places
@@ -36,10 +37,12 @@ _GONE = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK})
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``per_address`` leaves room for an office behind one address: 150 dispatchers with the six connections of a browser."""
+    """``per_address`` leaves room for an office behind one address: 150 dispatchers with the six connections of a browser;
+    ``per_customer`` for two of them, and to three other customers for as much."""
 
     connections: int = 8192
     per_address: int = 1024
+    per_customer: int = 2048
     proxy_header: float = 5.0  # seconds from accept to the end of a load balancer's header, which it sends at once (T-I9)
     handshake: float = 10.0  # seconds from there to the end of the handshake (T-D6)
     goodbye: float = 2.0  # seconds that a closing peer may take to read the last that was said
@@ -53,11 +56,13 @@ class Rules:
     """What a listener asks at each connection, so that a reload is seen by the next one.
 
     ``admit``: may this address be spoken to at all? ``is_balancer``: must it say first for whom it speaks? ``tls``: with which context?
+    ``customer_of``: who counts for it, once the handshake has ended; "" is nobody.
     """
 
     admit: Callable[[str], bool]
     is_balancer: Callable[[str], bool]
     tls: Callable[[], ssl.SSLContext]
+    customer_of: Callable[[Peer], str] = lambda peer: ""
 
 
 class Listener:
@@ -80,7 +85,7 @@ class Listener:
         self._rules = rules
         self._protocol_factory, self._on_closed = protocol_factory, on_closed
         self._limits = limits
-        self._places = Places(limits.connections, limits.per_address)
+        self._places = Places(limits.connections, limits.per_address, limits.per_customer)
         self._turnstile = Turnstile()
         self._accepting: asyncio.Task[None] | None = None
         self._connecting: set[asyncio.Task[None]] = set()
@@ -196,7 +201,10 @@ class Listener:
             self._layers.discard(layer)
             place.free()
 
-        layer = TlsLayer(entrance, address, lambda: self._arriving.discard(layer), lost)
+        def has_room(peer: Peer) -> bool:
+            return place.is_of(self._rules.customer_of(peer))
+
+        layer = TlsLayer(entrance, address, lambda: self._arriving.discard(layer), has_room, lost)
         self._arriving.add(layer)
         self._layers.add(layer)
         return layer

@@ -1,4 +1,4 @@
-"""How many connections there are, in all and from each neighbourhood, and whether there is room for one more.
+"""How many connections there are, in all, from each neighbourhood and of each customer, and whether there is room for one more.
 
 What never may come in: a socket, or waiting. Counting is what keeps a flood of connections from becoming everybody's flood (T-D2).
 """
@@ -12,11 +12,13 @@ from gateway.networks import neighbourhood
 
 
 class Places:
-    """``total`` and ``per_address``: the most there may be. A /64 of IPv6 counts as one address (T-D2)."""
+    """``total``, ``per_address`` and ``per_customer``: the most there may be. A /64 of IPv6 counts as one address (T-D2). Those of
+    nobody, with a certificate of nobody's or none, count together as one customer: strangers are never more than a customer may be."""
 
-    def __init__(self, total: int, per_address: int) -> None:
-        self._total, self._per_address = total, per_address
+    def __init__(self, total: int, per_address: int, per_customer: int) -> None:
+        self._total, self._per_address, self._per_customer = total, per_address, per_customer
         self._of: Counter[str] = Counter()
+        self._customers: Counter[str] = Counter()
         self.taken = 0
         self.empty = asyncio.Event()
         self.empty.set()
@@ -39,6 +41,15 @@ class Places:
         if not self._of[origin]:
             del self._of[origin]
 
+    def count_customer(self, customer: str, change: int) -> bool:
+        """False when there are too many of this customer: then nothing was counted."""
+        if self._customers[customer] + change > self._per_customer:
+            return False
+        self._customers[customer] += change
+        if not self._customers[customer]:
+            del self._customers[customer]
+        return True
+
     def leave(self) -> None:
         self.taken -= 1
         if not self.taken:
@@ -48,11 +59,12 @@ class Places:
 class Place:
     """One connection's. Freed once, however often it is asked for: a socket can end in more than one way at a time."""
 
-    __slots__ = ("_origin", "_places")
+    __slots__ = ("_customer", "_origin", "_places")
 
     def __init__(self, places: Places, origin: str) -> None:
         self._places: Places | None = places
         self._origin = origin
+        self._customer: str | None = None  # until the handshake has ended
 
     def belongs_to(self, address: str) -> bool:
         """The load balancer has spoken: from now on it counts for ``address``. False when that one has too many."""
@@ -64,8 +76,17 @@ class Place:
         self._origin = origin
         return True
 
+    def is_of(self, customer: str) -> bool:
+        """The handshake has ended, and its certificate is this customer's; "" is nobody's. False when that one has too many."""
+        if self._places is None or not self._places.count_customer(customer, 1):
+            return False
+        self._customer = customer
+        return True
+
     def free(self) -> None:
         places, self._places = self._places, None
         if places is not None:
+            if self._customer is not None:
+                places.count_customer(self._customer, -1)
             places.count(self._origin, -1)
             places.leave()

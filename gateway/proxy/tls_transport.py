@@ -59,12 +59,14 @@ class Entrance:
 
 class TlsLayer(asyncio.Protocol):
     """Below: the socket's transport calls this. ``left`` is called once, when the handshake is over, however it ended;
-    ``lost`` once, when the socket is gone."""
+    ``has_room`` then, with whom it proved to be; ``lost`` once, when the socket is gone."""
 
-    def __init__(self, entrance: Entrance, address: str, left: Callable[[], None], lost: Callable[[], None]) -> None:
+    def __init__(
+        self, entrance: Entrance, address: str, left: Callable[[], None], has_room: Callable[[Peer], bool], lost: Callable[[], None]
+    ) -> None:
         self.address = address
         self._entrance = entrance
-        self._left, self._lost = left, lost
+        self._left, self._has_room, self._lost = left, has_room, lost
         self._state = _State.CLOSED  # until it is connected
         self.raw = _NOWHERE
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -194,9 +196,14 @@ class TlsLayer(asyncio.Protocol):
         self._stop_timer()
         self._flush()
         self._state, self._idle = _State.OPEN, 0
+        transport = TlsTransport(self)
+        if not self._has_room(transport.peer):
+            self._report("connections-exceeded")
+            self.close()
+            return
         self._left()
         self._app = self._entrance.protocol_factory()
-        self._app.connection_made(TlsTransport(self))
+        self._app.connection_made(transport)
         self._pump()
 
     def _pump(self) -> None:
@@ -287,17 +294,17 @@ class TlsTransport(asyncio.Transport):
     """Above: what the protocol of the application writes to. ``get_extra_info('peer')`` is the ``Peer``, taken once: without
     renegotiation and post-handshake authentication neither certificate nor server name can change under a connection."""
 
-    __slots__ = ("_layer", "_peer")
+    __slots__ = ("_layer", "peer")
 
     def __init__(self, layer: TlsLayer) -> None:
         super().__init__()
         self._layer = layer
-        self._peer = Peer(layer.address, layer.tls.getpeercert(binary_form=True), server_name(layer.tls))
+        self.peer = Peer(layer.address, layer.tls.getpeercert(binary_form=True), server_name(layer.tls))
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         layer = self._layer
         if name == "peer":
-            return self._peer
+            return self.peer
         if name == "peername":
             return (layer.address, 0)  # behind a load balancer, the socket's own is the balancer's
         if name == "ssl_object":

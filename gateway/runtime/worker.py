@@ -69,12 +69,15 @@ class Worker:
         self.upstreams.renew(self.snapshot.policies.customers.values())  # connections that were checked against the old authorities end
         return self.snapshot.policies.revision
 
-    def _is_welcome(self, peer: Peer) -> bool:
+    def _customer_of(self, peer: Peer) -> str:
+        """Whose certificate and network it is, now; "" when nobody's."""
         try:
-            identify(self.snapshot, peer, time.time(), lambda customer, fingerprint: None)
+            return identify(self.snapshot, peer, time.time(), lambda customer, fingerprint: None).customer
         except Refused:
-            return False
-        return True
+            return ""
+
+    def _is_welcome(self, peer: Peer) -> bool:
+        return bool(self._customer_of(peer))
 
     def listener(self, sock: socket.socket) -> Listener:
         return Listener(
@@ -83,6 +86,7 @@ class Worker:
                 admit=lambda address: self.snapshot.policies.networks.anyone(address),  # noqa: PLW0108
                 is_balancer=lambda address: self.snapshot.balancers.anyone(address),  # noqa: PLW0108
                 tls=lambda: self.snapshot.tls,
+                customer_of=self._customer_of,
             ),
             protocol_factory=self.server,
             on_closed=self._count,

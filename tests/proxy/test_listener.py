@@ -37,9 +37,10 @@ class Door:
         self.sock = socket.create_server(("127.0.0.1", 0))
         self.port = self.sock.getsockname()[1]
         self.closed = []
+        self.known = lambda peer: "customer" if peer.leaf else ""
         self.listener = Listener(
             self.sock,
-            Rules(admit, is_balancer, lambda: self.context),
+            Rules(admit, is_balancer, lambda: self.context, lambda peer: self.known(peer)),
             protocol_factory=Echo,
             on_closed=lambda address, reason: self.closed.append((address, reason)),
             limits=Limits(**limits),
@@ -210,6 +211,28 @@ def test_td6_a_handshake_has_a_deadline(run, own, context):
             writer.close()
             await until(lambda: door.closed)
             assert door.closed == [("127.0.0.1", "tls-timeout")]
+
+    run(main)
+
+
+@pytest.mark.parametrize("first", ["a customer", "strangers"])
+def test_td2_connections_of_a_customer_are_bounded_and_those_of_strangers_together(run, own, customer, context, first):
+    """Whichever of them has too many, the other gets in."""
+
+    async def main():
+        async with Door(context, per_customer=2) as door:
+            papers = [own.client_context(customer.issue("import")), own.client_context()]
+            client, other = papers if first == "a customer" else reversed(papers)
+            held = [await door.connect(client, server_hostname="localhost") for _ in range(2)]
+            reader, writer = await door.connect(client, server_hostname="localhost")
+            assert await reader.read() == b""  # a goodbye of TLS, no reset
+            writer.close()
+            await until(lambda: door.closed == [("127.0.0.1", "connections-exceeded")])
+            assert await say(*await door.connect(other, server_hostname="localhost")) == b"hallo localhost 127.0.0.1"
+            for reader, writer in held:
+                assert await say(reader, writer) == b"hallo localhost 127.0.0.1"
+            await until(lambda: door.listener.connections == 0)
+            assert await say(*await door.connect(client, server_hostname="localhost")) == b"hallo localhost 127.0.0.1"
 
     run(main)
 

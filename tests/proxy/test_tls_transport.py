@@ -80,10 +80,10 @@ class App(asyncio.Protocol):
 class Scene:
     """One connection. ``client`` speaks, the layer answers, everything that is said elsewhere is kept."""
 
-    def __init__(self, context, client, *, handshake=60, goodbye=60):
+    def __init__(self, context, client, *, handshake=60, goodbye=60, has_room=lambda peer: True):
         self.app, self.told, self.raw = App(), [], Raw()
         entrance = Entrance(context, lambda: self.app, lambda *told: self.told.append(told), Turnstile(), handshake, goodbye)
-        self.layer = TlsLayer(entrance, "192.0.2.1", lambda: self.told.append("left"), lambda: self.told.append("lost"))
+        self.layer = TlsLayer(entrance, "192.0.2.1", lambda: self.told.append("left"), has_room, lambda: self.told.append("lost"))
         self.layer.connection_made(self.raw)
         self._to_client, self._from_client = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.client = client.wrap_bio(self._to_client, self._from_client, server_hostname="localhost")
@@ -397,6 +397,15 @@ async def test_a_peer_that_never_reads_the_goodbye_is_cut(scene):
     one.layer.resume_writing()
     while "abort" not in one.raw.calls:
         await asyncio.sleep(0)
+
+
+async def test_td2_one_too_many_hears_a_goodbye_and_reaches_nothing(scene):
+    asked = []
+    one = await scene(has_room=lambda peer: asked.append(peer.server_name)).shake_hands()
+    assert asked == ["localhost"]
+    assert one.told == ["left", ("192.0.2.1", "connections-exceeded")] and one.app.told == []
+    assert one.raw.calls == ["write_eof", "resume_reading"]
+    assert one.client.read() == b""
 
 
 async def test_a_client_that_says_goodbye(scene):
