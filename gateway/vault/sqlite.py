@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -24,6 +25,7 @@ from gateway.errors import Unavailable
 from gateway.vault.store import TRIES, NewToken
 
 MIGRATIONS = Path(__file__).with_name("migrations")
+KEYS_AT_ONCE = 100  # in one statement; a page of a table has as many
 MOST_AT_ONCE = 256  # requests in one transaction: more gain nothing, and the first ones would wait for the last
 
 _log = logging.getLogger("gateway.vault")
@@ -41,24 +43,26 @@ class SqliteStore:
     """Opened at once: raises Unavailable('vault-unavailable') for a file that cannot be opened, or that a newer version made."""
 
     def __init__(self, path: Path) -> None:
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._jobs: SimpleQueue[list[_Job] | None] = SimpleQueue()
+        self._asked: dict[asyncio.AbstractEventLoop, list[_Job]] = {}  # in this turn of the loop (of each: there is one, but for tests)
         self._database = _open(path)
         self._thread = threading.Thread(target=self._run, name="vault", daemon=True)
         self._thread.start()
         self._closed = False
 
     async def lookup(self, tokens: Sequence[tuple[str, str]]) -> list[bytes | None]:
-        return await self._ask(lambda database: [_sealed_of(database, *key) for key in tokens]) if tokens else []
+        return await self._ask(lambda database: _sealed_of(database, tokens)) if tokens else []
 
     async def find(self, fingerprints: Sequence[tuple[str, bytes]]) -> list[str | None]:
-        return await self._ask(lambda database: [_token_of(database, *key) for key in fingerprints]) if fingerprints else []
+        return await self._ask(lambda database: _tokens_of(database, fingerprints)) if fingerprints else []
 
     async def upsert(self, rows: Sequence[NewToken]) -> list[str]:
-        return await self._ask(lambda database: [_upsert(database, row) for row in rows], writes=True) if rows else []
+        return await self._ask(lambda database: _upsert(database, rows), writes=True) if rows else []
 
     async def close(self) -> None:
         if not self._closed:
             self._closed = True
+            self._hand_over(asyncio.get_running_loop())
             self._jobs.put(None)
             await asyncio.to_thread(self._thread.join)
 
@@ -67,8 +71,18 @@ class SqliteStore:
             raise Unavailable("vault-unavailable")
         loop = asyncio.get_running_loop()
         job = _Job(work, writes, loop, loop.create_future())
-        self._jobs.put(job)
+        if loop in self._asked:
+            self._asked[loop].append(job)
+        else:
+            self._asked[loop] = [job]
+            loop.call_soon(self._hand_over, loop)
         return await job.future
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        """What was asked in one turn of the loop wakes the thread once: each time costs both threads a fight for the interpreter."""
+        asked = self._asked.pop(loop, None)
+        if asked:
+            self._jobs.put(asked)
 
     # -- in the thread
 
@@ -83,13 +97,13 @@ class SqliteStore:
         first = self._jobs.get()
         if first is None:
             return None
-        jobs = [first]
+        jobs = list(first)
         while len(jobs) < MOST_AT_ONCE and not self._jobs.empty():
-            job = self._jobs.get()
-            if job is None:
+            more = self._jobs.get()
+            if more is None:
                 self._jobs.put(None)  # serve what came before the end first
                 break
-            jobs.append(job)
+            jobs += more
         return jobs
 
     def _serve(self, jobs: list[_Job]) -> None:
@@ -100,9 +114,14 @@ class SqliteStore:
             _answer(writers, self._in_one_transaction(writers))
 
     def _in_one_transaction(self, jobs: list[_Job]) -> list[Any]:
+        """Without savepoints at first: nearly always all of them succeed. When one does not, everything is done again, each apart."""
         try:
             self._database.execute("BEGIN IMMEDIATE")
-            results = [_apart(job, self._database) for job in jobs]
+            results = [_alone(job, self._database, trouble=sqlite3.Error) for job in jobs]
+            if any(isinstance(result, Unavailable) for result in results):
+                self._database.execute("ROLLBACK")
+                self._database.execute("BEGIN IMMEDIATE")
+                results = [_apart(job, self._database) for job in jobs]
             self._database.execute("COMMIT")
         except Exception as error:  # whatever it was: nobody was promised anything yet, and without this thread all would wait for ever
             _log.error("the vault's database failed: %s", type(error).__name__)
@@ -154,20 +173,49 @@ def _settle(answers: list[tuple[_Job, Any]]) -> None:
             job.future.set_result(result)
 
 
-def _sealed_of(database: sqlite3.Connection, data_class: str, token: str) -> bytes | None:
-    row = database.execute("SELECT sealed FROM tokens WHERE data_class = ? AND token = ?", (data_class, token)).fetchone()
-    return row[0] if row else None
+def _sealed_of(database: sqlite3.Connection, keys: Sequence[tuple[str, str]]) -> list[bytes | None]:
+    found = _found(database, "token", "sealed", keys)
+    return [found.get(key) for key in keys]
 
 
-def _token_of(database: sqlite3.Connection, data_class: str, fingerprint: bytes) -> str | None:
-    row = database.execute("SELECT token FROM tokens WHERE data_class = ? AND fingerprint = ?", (data_class, fingerprint)).fetchone()
-    return row[0] if row else None
+def _tokens_of(database: sqlite3.Connection, keys: Sequence[tuple[str, bytes]]) -> list[str | None]:
+    found = _found(database, "fingerprint", "token", keys)
+    return [found.get(key) for key in keys]
 
 
-def _upsert(database: sqlite3.Connection, row: NewToken) -> str:
+def _found(database: sqlite3.Connection, by: str, wanted: str, keys: Sequence[tuple[str, Any]]) -> dict[tuple[str, Any], Any]:
+    """``wanted`` of every (data class, ``by``) that is there: one statement for many keys, a quarter of one for each."""
+    found: dict[tuple[str, Any], Any] = {}
+    for at in range(0, len(keys), KEYS_AT_ONCE):
+        some = keys[at : at + KEYS_AT_ONCE]
+        rows = database.execute(_look_up(by, wanted, len(some)), [part for key in some for part in key])
+        found |= {(data_class, key): value for data_class, key, value in rows}
+    return found
+
+
+@lru_cache(maxsize=128)
+def _look_up(by: str, wanted: str, count: int) -> str:
+    """CROSS JOIN, so that SQLite goes from key to key by the index, whatever its statistics say. The names are ours, never a client's."""
+    keys = ", ".join(["(?, ?)"] * count)
+    place = f"t.data_class = k.data_class AND t.{by} = k.{by}"
+    return f"WITH k(data_class, {by}) AS (VALUES {keys}) SELECT k.data_class, k.{by}, t.{wanted} FROM k CROSS JOIN tokens t ON {place}"  # noqa: S608
+
+
+def _upsert(database: sqlite3.Connection, rows: Sequence[NewToken]) -> list[str]:
     """Inside the one writer's transaction, so that two requests with the same new value get the same token."""
-    if row.fingerprint is not None and (known := _token_of(database, row.data_class, row.fingerprint)) is not None:
-        return known
+    known = _found(database, "fingerprint", "token", [(row.data_class, row.fingerprint) for row in rows if row.fingerprint is not None])
+    tokens = []
+    for row in rows:
+        token = known.get((row.data_class, row.fingerprint)) if row.fingerprint is not None else None
+        if token is None:
+            token = _insert(database, row)
+            if row.fingerprint is not None:
+                known[row.data_class, row.fingerprint] = token
+        tokens.append(token)
+    return tokens
+
+
+def _insert(database: sqlite3.Connection, row: NewToken) -> str:
     for _ in range(TRIES):
         token = row.candidate()
         inserted = database.execute(
