@@ -18,7 +18,7 @@ from gateway.runtime import admin_process, cipher_process, process, setup, vault
 from gateway.runtime.keys import open_operator_key
 from gateway.runtime.selfcheck import require_program
 from gateway.runtime.snapshot import build_snapshot
-from gateway.runtime.startup import Startup, by_hand, receive
+from gateway.runtime.startup import Startup, by_hand
 from gateway.runtime.supervisor import Supervisor
 
 MAIN = {
@@ -66,21 +66,16 @@ def serve(config_path: Path, role: str | None, passphrase_file: Path | None) -> 
     config = load_config(config_path)
     if role is not None and config.processes == "one":
         raise click.UsageError("with 'processes: one' there are no roles: leave --role out, or write 'processes: separate'")
-    startup = receive()
-    if startup is not None:
-        process.end_with_parent()
-    else:
-        require_program()  # once: what the supervisor starts is the same program
-    if role is None and startup is None and config.processes == "separate":
+    require_program()  # once: what the supervisor starts is the same program
+    if role is None and config.processes == "separate":
         passphrase = operator_passphrase(passphrase_file).encode()
         _check_first(config_path, passphrase)
         sys.exit(_supervise(config_path, passphrase))
-    if startup is None:
-        if role in (None, "proxy"):
-            build_snapshot(config)
-        needs_key = role in (None, "cipher")
-        passphrase = operator_passphrase(passphrase_file).encode() if needs_key else b""
-        startup = by_hand(config, role, passphrase) if role else Startup(passphrase=passphrase)
+    if role in (None, "proxy"):
+        build_snapshot(config)
+    needs_key = role in (None, "cipher")
+    passphrase = operator_passphrase(passphrase_file).encode() if needs_key else b""
+    startup = by_hand(config, role, passphrase) if role else Startup(passphrase=passphrase)
     _run(role or "one", partial(MAIN[role or "one"], config_path, startup))
 
 

@@ -42,7 +42,11 @@ SUPPORTED: dict[str, tuple[Version, Version | None]] = {
     "click": ((8, 5), None),
     "rich": ((15,), None),
     "prometheus-client": ((0, 26), None),
+    "brotli": ((1, 2), None),
+    "backports.zstd": ((1, 8), None),
 }
+if sys.version_info >= (3, 14):  # it is in the standard library from there on
+    del SUPPORTED["backports.zstd"]
 C_PARSER = "aiohttp._http_parser"
 #: Descriptors of a busy worker: 8,192 connections of customers (``proxy/listener.py``), and one to the upstream for each.
 DESCRIPTORS = 16384

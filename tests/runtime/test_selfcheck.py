@@ -30,6 +30,9 @@ def test_the_ranges_are_those_of_the_project():
     required = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     written = {}
     for text in required["dependencies"]:
+        text, _, condition = text.partition(";")
+        if condition and sys.version_info >= (3, 14):
+            continue
         name, _, bounds = text.partition(">=")
         least, _, below = bounds.partition(",<")
         written[name] = numbers(least), numbers(below) or None
