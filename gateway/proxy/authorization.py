@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import unicodedata
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,8 @@ from gateway.errors import Refused
 
 LONGEST_NAME = 256  # characters; a name of 1 MB would be hashed, throttled and logged (T-A5)
 LONGEST_PASSWORD = 1024
+LONGEST_VALUE = 8000  # bytes: servers take 8 kB of a header
+_VALUE = re.compile(rb"(?=.{1,%d}\Z)[\x21-\x7e]+(?: [\x21-\x7e]+)*" % LONGEST_VALUE)
 
 
 def basic_credentials(value: str | None) -> tuple[str, str]:
@@ -50,13 +53,23 @@ def _has_hidden(text: str) -> bool:
 
 
 def from_file(path: Path) -> bytes:
-    """The value for an upstream's Authorization header, read again when the file changes. Raises Refused('upstream-unreachable')."""
+    """The value for an upstream's Authorization header, read again when the file changes. Raises Refused('upstream-unreachable').
+
+    A file that holds no such value (empty, half written, several lines) is the operator's matter: no client is told that its request
+    is malformed, and nothing goes out without the credential that the application asks for.
+    """
     try:
-        return _read(path, path.stat().st_mtime_ns)
+        state = path.stat()
+        # Whoever replaces a file may keep its time (cp -p, a mounted volume): the inode and its own time change all the same.
+        value = _read(path, (state.st_mtime_ns, state.st_ctime_ns, state.st_ino, state.st_size))
     except OSError:
         raise Refused("upstream-unreachable") from None
+    if not _VALUE.fullmatch(value):
+        raise Refused("upstream-unreachable")
+    return value
 
 
 @lru_cache(maxsize=256)
-def _read(path: Path, changed: int) -> bytes:
-    return path.read_bytes().strip()
+def _read(path: Path, changed: tuple[int, ...]) -> bytes:
+    with path.open("rb") as opened:
+        return opened.read(LONGEST_VALUE + 1).strip()  # never more, whatever the path leads to (T-D7)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from gateway.errors import Refused
+from gateway.errors import ConfigurationError, Mistake, Refused
 from gateway.policy.hosts import address_in, is_loopback, is_own_door
-from gateway.policy.model import OwnCertificate, Server, Upstream
+from gateway.policy.model import Customer, OwnCertificate, Server, Upstream
 from gateway.proxy.directory import Directory
 from gateway.proxy.upstream_connection import Connection
 
@@ -102,6 +102,22 @@ class Dialer:
         if context is None:
             context = self._contexts[files] = client_context(*files)
         return context
+
+
+def check_certificates(customers: Iterable[Customer]) -> None:
+    """Raises ConfigurationError for every certificate of ours that could not be shown to an upstream."""
+    mistakes: list[Mistake] = []
+    for customer in customers:
+        own = customer.upstream.own_certificate
+        if own is None:
+            continue
+        try:
+            client_context(None, own)
+        except (OSError, ValueError):
+            text = f"own_certificate: {own.certificate} and {own.private_key} cannot be loaded, are encrypted, or do not belong together"
+            mistakes.append(Mistake(customer.file, 0, text))
+    if mistakes:
+        raise ConfigurationError(mistakes)
 
 
 def client_context(ca: Path | None, own: OwnCertificate | None) -> ssl.SSLContext:

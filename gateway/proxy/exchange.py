@@ -39,6 +39,9 @@ class Trail:
     def learn(self, customer: str, certificate: str) -> None:
         self.customer, self.certificate = customer, certificate
 
+    def sent_again(self) -> None:
+        self.replayed = True
+
     def begins(self, role: str) -> Exchange:
         """The facts that the vault writes before anything happens."""
         who = self.customer, self.user, role

@@ -97,6 +97,7 @@ class Gateway:
                 request.raw_headers, public=_public(request, client, trail, decision), route=decision.route, upstream=customer.upstream
             ),
             body,
+            on_replay=trail.sent_again,
         )
 
         # Nothing comes back that was not declared, or that this role may not see.
@@ -132,7 +133,6 @@ class Gateway:
         trail: Trail,
     ) -> StreamResponse:
         declared = decision.route.response
-        trail.replayed = upstream.replayed
         view = view_of(trail.revision, customer.name, decision.role.name) if declared != "pass" else None
         headers = inbound(upstream.raw_headers, view=view, upstream=customer.upstream, host=request.headers["Host"])
         if declared == "pass":

@@ -7,7 +7,7 @@ a redirect followed, a cookie kept, a proxy taken from the environment, a reques
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from types import TracebackType
 from typing import NamedTuple
 
@@ -41,6 +41,7 @@ class Request(NamedTuple):
     body: Body
     method: str
     timeouts: Timeouts
+    on_replay: Callable[[], None] | None
 
     @property
     def is_repeatable(self) -> bool:
@@ -157,12 +158,14 @@ class UpstreamPool:
         body: Body = None,
         *,
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
+        on_replay: Callable[[], None] | None = None,
     ) -> UpstreamResponse:
         """Send one request and return when the head of its answer is here.
 
         ``headers`` hold exactly one Host and no framing: that is added here. Raises Refused('upstream-unreachable' |
         'upstream-left-alone' | 'upstream-timeout' | 'upstream-malformed' | 'header-malformed' | 'request-malformed'); what an
-        upload raises goes through, after the request was broken off.
+        upload raises goes through, after the request was broken off. ``on_replay`` is told before a request is sent again: that it
+        may have been seen twice is true also where no answer comes (H-06).
         """
         head = serialise(method, target, headers, _framing(method, body))
         live = self._live.get(key) or self._live_of(key)
@@ -171,7 +174,7 @@ class UpstreamPool:
         else:
             await live.slots.acquire()
         try:
-            return await self._send(live, Request(head, body, method, timeouts))
+            return await self._send(live, Request(head, body, method, timeouts, on_replay))
         except BaseException:  # whatever ended it, cancellation included: the slot is free again
             live.slots.release()
             raise
@@ -232,6 +235,8 @@ class UpstreamPool:
                 if replayed or not request.is_repeatable or (kept is None and not live.may_repeat(now())):
                     raise Refused("upstream-unreachable") from None
                 replayed, reason = True, "upstream-unreachable"
+                if request.on_replay is not None:
+                    request.on_replay()
             except BaseException as error:  # a refused body, a timeout, a cancellation: nobody may find half an exchange on it
                 connection.abort()
                 if isinstance(error, Refused) and error.reason == "upstream-timeout":

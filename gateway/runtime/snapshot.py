@@ -17,6 +17,7 @@ from gateway.networks import NetworkTable
 from gateway.policy.load import load_policies, policy_files
 from gateway.policy.model import PolicySet
 from gateway.proxy.access import Snapshot
+from gateway.proxy.dialing import check_certificates
 from gateway.proxy.tls import server_context
 
 
@@ -27,6 +28,8 @@ def build_snapshot(config: Config, policies: PolicySet | None = None, *, running
     keep the others' policies from changing nor a worker from being started again.
     """
     policies = policies if policies is not None else load_policies(config)
+    if not running:  # a running worker refuses that one customer's requests (502), and reads the files again when they change
+        check_certificates(policies.customers.values())
     trust = Trust.build(sources_of(policies, config.authority_dir, config.fetched_crl), time.time(), running=running)
     tls = server_context(config.certificate, config.private_key, trust.union_pem())
     return Snapshot(policies, trust, frozenset(name.lower() for name in config.hostnames), tls, NetworkTable({"": config.proxy_protocol}))

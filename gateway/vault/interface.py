@@ -80,7 +80,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
     status: int = 0
     count: int = 1
     revision: str = ""
-    replayed: bool = False  # the upstream may have seen this request twice: a kept connection had died (H-06)
+    replayed: bool = False  # the upstream may have seen this request twice: a connection had ended without an answer (H-06)
 
 
 class Vault(Protocol):

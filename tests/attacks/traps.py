@@ -58,6 +58,7 @@ SECTIONS = {
         "H-03": "The target names another host than Host",
         "H-04": "A parser's refusal quotes the peer, unrecorded",
         "H-05": "Redirects of the upstream are followed",
+        "H-06": "A request is sent to the upstream twice",
         "H-07": "Methods that nobody declared open side doors",
     },
     "Paths": {

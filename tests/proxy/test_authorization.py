@@ -2,13 +2,14 @@
 
 import base64
 import contextlib
+import os
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import Refused
-from gateway.proxy.authorization import basic_credentials, from_file
+from gateway.proxy.authorization import LONGEST_VALUE, basic_credentials, from_file
 
 
 def basic(text):
@@ -79,3 +80,42 @@ def test_a_file_is_read_again_when_it_changes(tmp_path):
     file.unlink()
     with pytest.raises(Refused, match="upstream-unreachable"):
         from_file(file)
+
+
+def test_a_file_that_is_replaced_and_keeps_its_time_is_read_again(tmp_path):
+    """As ``cp -p`` and mounted volumes do: same time, same size, another password."""
+    file, other = tmp_path / "authorization", tmp_path / "other"
+    file.write_text("Bearer one")
+    other.write_text("Bearer two")
+    for each in (file, other):
+        os.utime(each, ns=(1_000_000_000, 1_000_000_000))
+    assert from_file(file) == b"Bearer one"
+    other.replace(file)
+    assert from_file(file) == b"Bearer two"
+
+
+UNUSABLE = [
+    b"",
+    b" \n",
+    b"Bearer one\r\nX: y",
+    b"Bearer one\ntwo",
+    b"Bearer \0",
+    b"Bearer  two",
+    "Bearer ü".encode(),
+    b"x" * (LONGEST_VALUE + 1),
+    b"x" * 10_000_000,
+]
+
+
+@pytest.mark.parametrize("content", UNUSABLE, ids=range(len(UNUSABLE)))
+def test_td7_a_file_without_a_usable_value_sends_nothing_and_blames_no_client(tmp_path, content):
+    file = tmp_path / "authorization"
+    file.write_bytes(content)
+    with pytest.raises(Refused, match="upstream-unreachable"):
+        from_file(file)
+
+
+def test_the_longest_value(tmp_path):
+    file = tmp_path / "authorization"
+    file.write_bytes(b"x" * LONGEST_VALUE)
+    assert from_file(file) == b"x" * LONGEST_VALUE

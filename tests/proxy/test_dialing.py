@@ -6,10 +6,10 @@ import ssl
 import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, load_pem_private_key
 
-from gateway.errors import Refused
-from gateway.policy.model import OwnCertificate, Server, Upstream
+from gateway.errors import ConfigurationError, Refused
+from gateway.policy.model import Certificates, Customer, CustomerKey, OwnCertificate, Server, Upstream
 from gateway.proxy import directory
-from gateway.proxy.dialing import Dialer
+from gateway.proxy.dialing import Dialer, check_certificates
 from gateway.proxy.directory import Directory
 
 
@@ -206,6 +206,22 @@ async def test_two_customers_files_are_two_contexts(dialer, suite):
     assert dialer._context(mine) is not dialer._context(theirs)
     assert dialer._context(mine) is dialer._context(mine)
     assert dialer._context(at()) is None
+
+
+def test_what_could_not_be_shown_is_a_mistake_before_the_start(suite, tmp_path):
+    """All of them at once; a customer without a certificate of ours is not looked at."""
+    fine, broken = suite.ours.issue("fine"), suite.ours.issue("broken")
+    encrypted(broken)
+
+    def customer(name, shown):
+        upstream = at("https", own_certificate=shown and own(shown))
+        return Customer(name, "suite", upstream, (), Certificates(None), CustomerKey(), {}, tmp_path / f"{name}.yaml")
+
+    check_certificates([customer("fine", fine), customer("none", None)])
+    with pytest.raises(ConfigurationError) as raised:
+        check_certificates([customer("fine", fine), customer("a", broken), customer("none", None), customer("b", broken)])
+    assert [mistake.file.name for mistake in raised.value.mistakes] == ["a.yaml", "b.yaml"]
+    assert "own_certificate: " in str(raised.value) and "geheim" not in str(raised.value)
 
 
 def test_names_are_bounded_in_time():
