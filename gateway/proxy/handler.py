@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 
+from aiohttp import HttpVersion10
 from aiohttp.web import BaseRequest, Response, StreamResponse
 
 from gateway.errors import Refused, SessionEnded, Unavailable
@@ -239,6 +240,8 @@ async def _stream(request: BaseRequest, upstream: UpstreamResponse, headers: Seq
     """A declared ``pass`` answer: forwarded piece by piece, never looked into, as fast as the client reads."""
     response = StreamResponse(status=upstream.status)
     response.headers.extend(headers)
+    if request.version == HttpVersion10 and response.content_length is None:
+        response.force_close()  # aiohttp would keep the connection of one who asked for it, and with it the only end of this answer
     trail.started = True
     trail.turn.leave()  # it may last for hours (server-sent events): from here on it is a connection like any other, and costs no more
     await response.prepare(request)

@@ -74,12 +74,13 @@ def serialise(method: str, target: bytes, headers: RawHeaders, framing: bytes) -
 
 
 class Connection(asyncio.Protocol):
-    """``kept`` connections have carried an exchange before. At most one coroutine waits at a time."""
+    """``kept`` connections have carried an exchange before. At most one coroutine waits for an answer."""
 
     __slots__ = (
         "_failure",
         "_loop",
         "_paused",
+        "_room",
         "_sent_all",
         "_transport",
         "_waiter",
@@ -94,6 +95,7 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._room: asyncio.Future[None] | None = None  # an upload's, beside whoever waits for its answer
         self._failure = ""
         self._paused = self._writing_paused = False
         self._sent_all = True
@@ -126,11 +128,7 @@ class Connection(asyncio.Protocol):
         self._failure = ""
         self._write(head, body if isinstance(body, bytes) else b"")
         if isinstance(body, Upload):
-            try:
-                await self._send_pieces(body, timeouts.idle)
-            finally:
-                if isinstance(body.pieces, AsyncGenerator):
-                    await body.pieces.aclose()  # answered early: what feeds it must not wait for the garbage collector
+            await self._upload(body, parser, timeouts.idle)
         deadline = self._loop.time() + timeouts.answer
         while not parser.head_done:
             if self._failure:
@@ -174,28 +172,60 @@ class Connection(asyncio.Protocol):
         self._transport.write(head)
         return self._transport.write(body)
 
+    async def _upload(self, upload: Upload, parser: ResponseParser, idle: float) -> None:
+        """Until it is sent or answered. Answered early, the rest stays unsent, and the connection is not used again (T-S4).
+
+        In a task of its own: the answer may come while the client sends nothing, because it waits for that very answer.
+        """
+        self._sent_all = False
+        sending = self._loop.create_task(self._send_pieces(upload, idle))
+        sending.add_done_callback(self._upload_ended)
+        try:
+            while not (sending.done() or self._failure or parser.head_done):
+                await self._wait(None)
+        finally:
+            sending.cancel()
+            await asyncio.wait([sending])  # whoever reads the client's connection next must be the only one
+        if not (sending.cancelled() or self._failure or parser.head_done):
+            sending.result()
+
+    def _upload_ended(self, sending: asyncio.Task[None]) -> None:
+        if not sending.cancelled():
+            sending.exception()  # asked for, or the loop would print it where an early answer made it pointless
+        self._wake()
+
     async def _send_pieces(self, upload: Upload, idle: float) -> None:
         """An exception on the way leaves the last chunk, or bytes of the length, unsent: the request can never count as complete."""
-        assert self._transport is not None and self.parser is not None
-        self._sent_all = False
+        assert self._transport is not None
         missing = upload.length
-        async for piece in upload.pieces:
-            while self._writing_paused and not self._failure and not self.parser.head_done:
-                await self._wait(idle)
-            if self._failure or self.parser.head_done:
-                return  # answered early or gone: the rest stays unsent, and the connection is not used again (T-S4)
-            if missing is not None:
-                missing -= len(piece)
-                if missing < 0:
-                    raise Refused("request-framing")  # the rest would be the next request on this connection (T-S1)
-                self._transport.write(piece)
-            elif piece:  # an empty chunk would be the last one
-                self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        try:
+            async for piece in upload.pieces:
+                if missing is not None:
+                    missing -= len(piece)
+                    if missing < 0:
+                        raise Refused("request-framing")  # the rest would be the next request on this connection (T-S1)
+                    self._transport.write(piece)
+                elif piece:  # an empty chunk would be the last one
+                    self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                if self._writing_paused:
+                    await self._writable(idle)
+        finally:
+            if isinstance(upload.pieces, AsyncGenerator):
+                await upload.pieces.aclose()  # what feeds it must not wait for the garbage collector
         if missing:
             raise Refused("request-framing")
         if missing is None:
             self._transport.write(b"0\r\n\r\n")
         self._sent_all = True
+
+    async def _writable(self, seconds: float) -> None:
+        self._room = self._loop.create_future()
+        timer = self._loop.call_later(seconds, self._expire)
+        try:
+            await self._room
+        finally:
+            timer.cancel()
+            self._room = None
 
     def _broken(self, parser: ResponseParser) -> Exception:
         if not parser.begun and self._failure == "upstream-unreachable":
@@ -204,13 +234,14 @@ class Connection(asyncio.Protocol):
 
     # --- waiting ---
 
-    async def _wait(self, seconds: float) -> None:
+    async def _wait(self, seconds: float | None) -> None:
         self._waiter = self._loop.create_future()
-        timer = self._loop.call_later(max(seconds, 0), self._expire)
+        timer = self._loop.call_later(max(seconds, 0), self._expire) if seconds is not None else None
         try:
             await self._waiter
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
             self._waiter = None
 
     def _expire(self) -> None:
@@ -274,7 +305,8 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._writing_paused = False
-        self._wake()
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
 
 
 def _ended_in_order(transport: asyncio.Transport) -> bool:

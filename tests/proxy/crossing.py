@@ -132,9 +132,13 @@ def parsed(got, clean):
 
 
 @contextlib.asynccontextmanager
-async def crossing(folder):
+async def crossing(folder, serve=None):
+    """``serve(reader, writer)``: an upstream of bare sockets instead, for each of its connections."""
     upstream = web.Server(lambda request: here.upstream(request))
-    listening = await asyncio.get_running_loop().create_server(upstream, "127.0.0.1", 0)
+    if serve is None:
+        listening = await asyncio.get_running_loop().create_server(upstream, "127.0.0.1", 0)
+    else:
+        listening = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
     policy = folder.policy().read_text().replace("192.0.2.0/24", "127.0.0.1/32").replace("http://127.0.0.1:9/", f"http://127.0.0.1:{port}/")
     folder.policy().write_text(policy)
