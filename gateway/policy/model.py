@@ -131,7 +131,7 @@ class Upstream:
 
     def __hash__(self) -> int:
         """Of what a connection depends on, and cheap: the pool looks it up with each request."""
-        return hash((self.host, self.port, self.base_path))
+        return hash(self.host)
 
 
 @dataclass(frozen=True, slots=True)

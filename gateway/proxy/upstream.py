@@ -205,14 +205,16 @@ class UpstreamPool:
     async def _send(self, live: LiveUpstream, request: Request) -> UpstreamResponse:
         """Each server is connected to at most once, and a request leaves at most twice: the second time only if it is repeatable."""
         now = asyncio.get_running_loop().time
+        live.requests += 1
         tried: list[LiveServer] = []
         replayed, reason = False, "upstream-left-alone"
         while True:
-            trial = live.choose(now(), tried)
+            began = now()
+            trial = live.choose(began, tried)
             if trial is None:
+                live.requests -= not tried and not replayed  # it has not left, and earns nobody a second try
                 raise Refused(reason)
-            live.requests += not tried and not replayed
-            kept = None if replayed else trial.server.take(now() - self._kept_for)
+            kept = None if replayed else trial.server.take(began - self._kept_for)
             try:
                 connection = kept or await self.dialer.dial(live.upstream, trial.server.server, request.timeouts.connect)
             except Refused as refused:
@@ -250,7 +252,8 @@ class UpstreamPool:
 
     def _give_back(self, trial: Trial, connection: Connection) -> None:
         trial.over()
-        if self._closed or trial.live.retired or not connection.reusable or self._has_moved(connection):
+        moved = connection.resolved is not None and self._has_moved(connection)
+        if self._closed or trial.live.retired or moved or not connection.reusable:
             connection.abort()
             return
         loop = asyncio.get_running_loop()
