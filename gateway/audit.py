@@ -249,7 +249,7 @@ def verify(folder: Path, kept_head: str = "") -> Verdict:
             for number, line in enumerate(file, 1):
                 last = f"{path}:{number}"
                 reason = _fault(line, seq + 1, head)
-                if reason == CUT_OFF and _is_being_written(folder):
+                if reason == CUT_OFF and is_held(folder):
                     break
                 if reason:
                     return Verdict(False, seq, last, reason, head)
@@ -274,8 +274,8 @@ def _fault(line: bytes, seq: int, head: str) -> str:
     return "" if found == seq else f"record {found} stands where {seq} belongs"
 
 
-def _is_being_written(folder: Path) -> bool:
-    """Does a vault hold this log? Whoever may not ask (an auditor with a copy) has one that nobody writes."""
+def is_held(folder: Path) -> bool:
+    """Does a vault hold this log now? Whoever may not ask (an auditor with a copy) has one that nobody writes."""
     try:
         with (folder / "lock").open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -21,6 +21,7 @@ import os
 import secrets
 import socket
 import struct
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,10 @@ class Call(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
-    """``outcome``: ok, refused, unavailable or session-ended; ``detail``: the reason; ``retry_after`` in seconds."""
+    """``outcome``: ok, refused, unavailable or session-ended; ``detail``: the reason; ``retry_after`` in seconds.
+
+    Or goodbye: calls up to ``id`` are still answered here, later ones were not taken up and belong on another connection.
+    """
 
     id: int
     outcome: str
@@ -171,7 +175,7 @@ def _frames_of(entries: list[Any]) -> Iterator[bytes]:
     yield from _frames_of(entries[half:])
 
 
-class _Caller(_Frames):
+class Caller(_Frames):
     """The calling end: proves itself, then matches answers to calls."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, secret: bytes, unavailable: str) -> None:
@@ -183,6 +187,8 @@ class _Caller(_Frames):
         self._ends = b""
         self.ready: asyncio.Future[None] = loop.create_future()
         self.waiting: dict[int, tuple[asyncio.Future[msgspec.Raw], float]] = {}
+        self.leaving = False  # the other side said goodbye
+        self.left_at = time.monotonic()  # when it did, or was lost
         self._last_id = 0
 
     def frame_received(self, frame: bytes) -> None:
@@ -209,7 +215,18 @@ class _Caller(_Frames):
         self.gather(Call(self._last_id, verb, msgspec.Raw(body)))
         return future
 
+    def _say_goodbye(self, last: int) -> None:
+        """What the other side did not take up was certainly not done: whatever it was, it may be asked for elsewhere."""
+        self.leaving, self.left_at = True, time.monotonic()
+        for number in [number for number in self.waiting if number > last]:
+            future, _ = self.waiting.pop(number)
+            if not future.done():
+                future.set_exception(NotTakenUp())
+
     def _settle(self, answer: Answer) -> None:
+        if answer.outcome == "goodbye":
+            self._say_goodbye(answer.id)
+            return
         future, _ = self.waiting.pop(answer.id, (None, 0.0))
         if future is None or future.done():
             return
@@ -228,6 +245,8 @@ class _Caller(_Frames):
     def connection_lost(self, error: Exception | None) -> None:
         self._state = "closed"
         self.transport = None
+        if not self.leaving:
+            self.left_at = time.monotonic()
         lost = Unavailable(self._unavailable)
         if not self.ready.done():
             self.ready.set_exception(lost)
@@ -247,55 +266,8 @@ def _raised(answer: Answer) -> Exception:
     return Unavailable(answer.detail or "internal")
 
 
-class Link:
-    """The calling side of a socket: connects when first used, and again after a loss. ``unavailable``: the reason when it can't."""
-
-    def __init__(self, path: Path, secret: bytes, *, unavailable: str) -> None:
-        self._path = path
-        self._secret = secret
-        self._unavailable = unavailable
-        self._caller: _Caller | None = None
-        self._connecting: asyncio.Lock = asyncio.Lock()
-        self._watch: asyncio.TimerHandle | None = None
-
-    async def call(self, verb: str, request: Any) -> msgspec.Raw:
-        """One verb. Raises what the other side raised (Refused, Unavailable, SessionEnded), or Unavailable when it is not there."""
-        caller = self._caller
-        if caller is None or caller.transport is None:
-            caller = await self._connect()
-        return await caller.call(verb, _encode(request))
-
-    async def _connect(self) -> _Caller:
-        async with self._connecting:
-            if self._caller is not None and self._caller.transport is not None:
-                return self._caller
-            loop = asyncio.get_running_loop()
-            try:
-                async with asyncio.timeout(5):
-                    with short_path(self._path) as path:
-                        _, caller = await loop.create_unix_connection(lambda: _Caller(loop, self._secret, self._unavailable), path)
-                    await caller.ready
-            except (OSError, TimeoutError) as error:
-                raise Unavailable(self._unavailable) from error
-            self._caller = caller
-            self._schedule_watch(loop)
-            return caller
-
-    def _schedule_watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-        self._watch = loop.call_later(1.0, self._expire, loop)
-
-    def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._caller is not None and self._caller.transport is not None:
-            self._caller.expire()
-            self._schedule_watch(loop)
-
-    def close(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-        if self._caller is not None:
-            self._caller.drop()
+class NotTakenUp(Exception):
+    """The call reached a process that was on its way out."""
 
 
 Handler = Callable[["Connection", msgspec.Raw], Awaitable[Any]]
@@ -309,6 +281,8 @@ class Connection(_Frames):
         self._callee = callee
         self._nonce = secrets.token_bytes(NONCE)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._last_id = 0
+        self._leaving = False
         self.begun: set[str] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -336,7 +310,10 @@ class Connection(_Frames):
         if len(self._tasks) + len(calls) > MAX_WAITING:  # our own caller never has so many: this one is broken into
             self.drop()
             return
+        if self._leaving:  # the caller has been told, and asks elsewhere
+            return
         for call in calls:
+            self._last_id = call.id
             task = self._loop.create_task(self._answer(call.id, call.verb, msgspec.Raw(bytes(call.body))))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -350,6 +327,20 @@ class Connection(_Frames):
             return
         self._proven = True
         self._send_raw(proof(self._callee.secret, "callee", nonce, ends))
+
+    @property
+    def proven(self) -> bool:
+        return self._proven
+
+    async def leave(self) -> None:
+        """Say goodbye, answer what was taken up, and close when all of it is written."""
+        self._leaving = True
+        self.gather(Answer(self._last_id, "goodbye", _NOTHING))
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        await asyncio.sleep(0)  # what was gathered in this turn is sent in the next
+        if self.transport is not None:
+            self.transport.close()
 
     async def _answer(self, id: int, verb: str, body: msgspec.Raw) -> None:
         try:
@@ -369,8 +360,8 @@ class Connection(_Frames):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.transport = None
-        self._callee.connections.discard(self)
-        if self.begun:
+        self._callee.forget(self)
+        if self.begun and not self._leaving:  # else the peer lives on, and with it what it began
             self._callee.lost(self)
 
 
@@ -395,11 +386,33 @@ class Callee:
     def __post_init__(self) -> None:
         self.connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
+        self._empty = asyncio.Event()
+
+    def forget(self, connection: Connection) -> None:
+        self.connections.discard(connection)
+        if not any(other.proven for other in self.connections):
+            self._empty.set()
 
     async def listen(self, path: Path) -> None:
         """Bind ``path`` with mode 0600; what an ended predecessor left there is replaced."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(lambda: Connection(self, loop), sock=_bound(path))
+
+    async def drain(self, seconds: float) -> None:
+        """Take up nothing more, answer what was asked before, and close. Whatever is left after ``seconds`` is dropped."""
+        if self._server is not None:
+            self._server.close()
+        end = time.monotonic() + seconds
+        self._empty.clear()
+        leaving = [asyncio.ensure_future(connection.leave()) for connection in self.connections if connection.proven]
+        if leaving:
+            await asyncio.wait(leaving, timeout=seconds)
+        for task in leaving:
+            task.cancel()
+        if any(connection.proven for connection in self.connections):  # what was written is on its way out
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), end - time.monotonic())
+        await self.close()
 
     async def close(self) -> None:
         if self._server is not None:

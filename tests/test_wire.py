@@ -8,7 +8,8 @@ import pytest
 
 from gateway import wire
 from gateway.errors import Refused, SessionEnded, Unavailable
-from gateway.wire import Callee, Connection, Link
+from gateway.link import Link
+from gateway.wire import Callee, Connection
 
 SECRET = b"s" * 32
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import msgspec
 
 from gateway.cipher.interface import Cipher, Sealed, ToOpen, ToSeal
-from gateway.wire import Connection, Handler, Link
+from gateway.link import Link
+from gateway.wire import Connection, Handler
 
 
 class _Unlock(msgspec.Struct, frozen=True, array_like=True):

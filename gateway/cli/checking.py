@@ -21,13 +21,14 @@ from gateway.runtime.snapshot import build_snapshot, warnings_of
 
 @click.command()
 @config_option
+@click.option("--running", is_flag=True, help="As a reload judges: an expired revocation list is a warning.")
 @as_json
-def check(config_path: Path, as_json: bool) -> None:
+def check(config_path: Path, running: bool, as_json: bool) -> None:
     """Validate configuration, policies and trust files; report every mistake with file:line."""
     try:
         config = load_config(config_path)
         policies = load_policies(config)
-        warnings = warnings_of(build_snapshot(config, policies), time.time())
+        warnings = warnings_of(build_snapshot(config, policies, running=running), time.time())
     except ConfigurationError as error:
         show_mistakes(error.mistakes, as_json=as_json)
         sys.exit(CONFIGURATION)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from functools import partial
@@ -17,6 +16,7 @@ from gateway.config import load_config
 from gateway.runtime import admin_process, cipher_process, process, setup, vault_process, worker
 from gateway.runtime.keys import open_operator_key
 from gateway.runtime.selfcheck import require_program
+from gateway.runtime.signals import Signals
 from gateway.runtime.snapshot import build_snapshot
 from gateway.runtime.startup import Startup, by_hand
 from gateway.runtime.supervisor import Supervisor
@@ -76,7 +76,7 @@ def serve(config_path: Path, role: str | None, passphrase_file: Path | None) -> 
     needs_key = role in (None, "cipher")
     passphrase = operator_passphrase(passphrase_file).encode() if needs_key else b""
     startup = by_hand(config, role, passphrase) if role else Startup(passphrase=passphrase)
-    _run(role or "one", partial(MAIN[role or "one"], config_path, startup))
+    process.run(role or "one", partial(MAIN[role or "one"], config_path, startup))
 
 
 def _check_first(config_path: Path, passphrase: bytes) -> None:
@@ -89,16 +89,12 @@ def _check_first(config_path: Path, passphrase: bytes) -> None:
 def _supervise(config_path: Path, passphrase: bytes) -> int:
     code = 0
 
-    async def main(stop: asyncio.Event, reload: asyncio.Event) -> None:
+    async def main(signals: Signals) -> None:
         nonlocal code
-        code = await Supervisor(config_path, load_config(config_path), passphrase).run(stop, reload)
+        code = await Supervisor(config_path, load_config(config_path), passphrase).run(signals)
 
-    _run("supervisor", main)
+    process.run("supervisor", main)
     return code
-
-
-def _run(role: str, main: process.Main) -> None:
-    process.run(role, main)
 
 
 @click.command()

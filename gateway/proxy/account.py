@@ -49,6 +49,7 @@ class _Desk:
     async def begin(self) -> None:
         exchange = self.trail.begins(self.credentials.session.role)
         await self.credentials.ask(lambda session: self.vault.tokenize(session, exchange, []))
+        self.credentials.begun = exchange
         self.trail.begun = True
 
     async def account(self) -> Account:

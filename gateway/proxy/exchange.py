@@ -5,6 +5,7 @@ What never may come in: a body or a value of one, or a password in a ``repr``.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -14,6 +15,8 @@ from gateway.proxy.access import Client
 from gateway.proxy.admission import NO_TURN, Turn
 from gateway.proxy.sessions import Sessions
 from gateway.vault.interface import Event, Exchange, Session
+
+RENEWALS = 2  # of a session within one call
 
 _T = TypeVar("_T")
 
@@ -73,11 +76,23 @@ class Credentials:
     user: str
     password: str = field(repr=False)
     session: Session
+    begun: Exchange | None = None  # what the vault was told at the beginning
 
     async def ask(self, verb: Callable[[bytes], Awaitable[_T]]) -> _T:
-        """A verb of the vault with this session; and once more with a new one, where the vault did nothing but say that it has ended."""
-        try:
-            return await verb(self.session.handle)
-        except SessionEnded:
-            self.session = await self.sessions.renew(self.client, self.user, self.password)
-            return await verb(self.session.handle)
+        """A verb of the vault with this session; and again with a new one, where the vault did nothing but say that it has ended.
+
+        Twice at most: cipher and vault may be replaced one after the other, and each forgets what was open.
+        """
+        for _ in range(RENEWALS):
+            try:
+                return await verb(self.session.handle)
+            except SessionEnded:
+                await self._renew()
+        return await verb(self.session.handle)
+
+    async def _renew(self) -> None:
+        """A vault that has taken another's place has not seen this exchange begin: so it begins there once more, with the same facts."""
+        self.session = await self.sessions.renew(self.client, self.user, self.password)
+        if self.begun is not None and self.begun.role == self.session.role:
+            with contextlib.suppress(SessionEnded):  # the next try says so too
+                await self.sessions.begin(self.session, self.begun)

@@ -116,7 +116,7 @@ class Gateway:
 
     async def _tokenize(self, credentials: Credentials, exchange: Exchange, values: Sequence[Clear], trail: Trail) -> list[str]:
         tokens = await credentials.ask(lambda session: self._vault.tokenize(session, exchange, values))
-        trail.begun = True
+        trail.begun, credentials.begun = True, exchange
         return tokens
 
     async def _detokenize(self, credentials: Credentials, exchange: str, texts: Sequence[AtRest]) -> list[str]:

@@ -88,6 +88,7 @@ class Listener:
         self._places = Places(limits.connections, limits.per_address, limits.per_customer)
         self._turnstile = Turnstile()
         self._accepting: asyncio.Task[None] | None = None
+        self._refusing = False
         self._connecting: set[asyncio.Task[None]] = set()
         self._arriving: set[Arrival | TlsLayer] = set()  # whose header or handshake is under way
         self._layers: set[TlsLayer] = set()
@@ -99,6 +100,26 @@ class Listener:
 
     async def start(self) -> None:
         self._accepting = asyncio.get_running_loop().create_task(self._accept())
+
+    async def refuse(self) -> None:
+        """Accept nothing more. What the kernel has queued stays there, for whoever else accepts on this socket.
+
+        Not by cancelling alone: a connection that was accepted in this very turn of the loop would be lost with the answer.
+        """
+        self._refusing = True
+        with contextlib.suppress(ValueError, OSError):  # the socket is gone
+            asyncio.get_running_loop().remove_reader(self._sock)
+        for _ in range(2):  # from the future to the task that waits for it
+            await asyncio.sleep(0)
+        if self._accepting is not None:
+            self._accepting.cancel()
+
+    async def arrived(self, seconds: float) -> None:
+        """Wait until those whose header or handshake is under way are in, or out."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while (self._connecting or self._arriving) and loop.time() < end:  # noqa: ASYNC110  (several places empty them, once in a life)
+            await asyncio.sleep(0.01)
 
     async def stop(self) -> None:
         """Accept nothing more, and break off the handshakes that are under way; open connections live on."""
@@ -132,6 +153,8 @@ class Listener:
         for number in itertools.count(1):
             if not number % _PER_TURN:
                 await asyncio.sleep(0)
+            if self._refusing:
+                return
             try:
                 sock, peername = await loop.sock_accept(self._sock)
             except OSError as error:

@@ -13,7 +13,7 @@ import socket
 import struct
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import HttpVersion10, HttpVersion11, http_exceptions, web
 from aiohttp.web import BaseRequest, StreamResponse
@@ -32,6 +32,7 @@ HEAD_DEADLINE = 10.0  # seconds from the first byte of a head to its last (T-D6)
 WRITE_DEADLINE = 60.0  # seconds that a client may take nothing of an answer that waits for it (T-D6)
 LEAST_TAKEN = 16 * 1024  # bytes of it that show, within that time, that somebody reads; fewer are a dribble
 KEEP_ALIVE = 75.0  # seconds a connection may be silent
+FIRST_REQUEST = 1.0  # seconds that a connection which was just made may be silent when the end has begun
 LINGER = 5.0  # seconds that the rest of a refused body may take, so that the client gets to read the answer
 
 _log = logging.getLogger("gateway.server")
@@ -71,6 +72,10 @@ class Connection(RequestHandler):
         self._gateway = server
         self._head_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def draining(self) -> bool:
+        return self._gateway.draining
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._gateway.remember(self)  # only now: a protocol whose handshake fails is made, but never connected or lost
@@ -112,15 +117,22 @@ class Connection(RequestHandler):
             self._reset()
 
     def end_if_idle(self) -> None:
-        if not self._request_in_progress and not self._messages:
+        """A request of which a part has come is one that was begun."""
+        if not self._request_in_progress and not self._messages and self._head_timer is None:
             self.force_close()
+
+    def cut(self) -> None:
+        """Whatever is under way: what was begun must not count as complete."""
+        self._reset()
 
     async def finish_response(self, request: BaseRequest, resp: StreamResponse, start_time: float | None) -> tuple[StreamResponse, bool]:
         if isinstance(resp, web.HTTPException):  # aiohttp's own answer, in words of its own
             resp = self.handle_error(request, exc=resp)
+        if self.draining and isinstance(resp, StreamResponse):
+            resp.force_close()  # also where its head is out already: then the connection ends without having been announced
         if isinstance(resp, StreamResponse) and not resp.prepared:
             resp.headers.setdefault("Server", BANNER)
-            if self._gateway.draining or self._close:
+            if self._close:
                 resp.force_close()
             if request.version not in (HttpVersion10, HttpVersion11):
                 request._cache["version"] = HttpVersion10  # or aiohttp answers in the version that the client made up (H-01)
@@ -191,6 +203,14 @@ class Connection(RequestHandler):
             self._head_timer = None
 
 
+class _Request(BaseRequest):
+    """One whose answer says ``Connection: close`` when its head is written while the server drains: also a streamed one's."""
+
+    @property
+    def keep_alive(self) -> bool:
+        return super().keep_alive and not cast(Connection, self.protocol).draining
+
+
 class GatewayServer(web.Server):
     """``on_malformed(reason, address)`` hears of every request that ``handler`` never saw.
 
@@ -231,6 +251,11 @@ class GatewayServer(web.Server):
 
     def remember(self, connection: Connection) -> None:
         self._live.add(connection)
+        if self.draining:  # its handshake was under way when the end began: it may ask once
+            asyncio.get_running_loop().call_later(FIRST_REQUEST, connection.end_if_idle)
+
+    def _make_request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> BaseRequest:
+        return _Request(message, payload, protocol, writer, task, self._loop)
 
     def end_unless(self, welcome: Callable[[Peer], bool]) -> None:
         """After a reload: whoever is no longer let in gets nothing more, also of an answer that is on its way."""
@@ -242,14 +267,27 @@ class GatewayServer(web.Server):
         if not self._live:
             self._gone.set()
 
+    def drain(self, silence: float = 0.0) -> None:
+        """From here on every answer is the last one of its connection; those that are silent for ``silence`` seconds end without one."""
+        self.draining = True
+        for connection in list(self._live):
+            if silence:
+                asyncio.get_running_loop().call_later(silence, connection.end_if_idle)
+            else:
+                connection.end_if_idle()
+
+    def cut(self) -> None:
+        """Everything ends now, also what is under way."""
+        for connection in list(self._live):
+            connection.cut()
+
     async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  (aiohttp's signature)
         """Idle connections end now, busy ones with the answer they are working on; what is left after ``timeout`` is cut.
 
         aiohttp's own shutdown would stop reading bodies that are still on their way.
         """
-        self.draining = True
-        for connection in list(self._live):
-            connection.end_if_idle()
+        if not self.draining:
+            self.drain()
         if self._live:
             self._gone.clear()
             try:

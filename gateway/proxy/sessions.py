@@ -12,7 +12,7 @@ import secrets
 from collections import OrderedDict
 
 from gateway.proxy.access import Client
-from gateway.vault.interface import Session, Vault
+from gateway.vault.interface import Exchange, Session, Vault
 
 #: Sessions remembered per worker. Beyond it the oldest is asked for again, which costs one call and no Argon2.
 CAPACITY = 10_000
@@ -40,6 +40,10 @@ class Sessions:
         if len(self._known) > CAPACITY:
             self._known.popitem(last=False)
         return session
+
+    async def begin(self, session: Session, exchange: Exchange) -> None:
+        """Where it is known already this changes and writes nothing."""
+        await self._vault.tokenize(session.handle, exchange, [])
 
     def _name(self, customer: str, user: str, password: str) -> bytes:
         """Length-prefixed, so that ``a:b`` with ``c`` is never ``a`` with ``b:c`` (T-A2).

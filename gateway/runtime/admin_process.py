@@ -14,6 +14,7 @@ import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -34,6 +35,7 @@ from gateway.proxy.server import GatewayServer
 from gateway.proxy.tls import server_context
 from gateway.runtime import readiness, roster
 from gateway.runtime.crl_fetching import keep_fetched
+from gateway.runtime.signals import Signals
 from gateway.runtime.snapshot import build_snapshot, watched_files
 from gateway.runtime.startup import Startup
 from gateway.runtime.supervisor import listen_on
@@ -135,21 +137,30 @@ def operators_context(config: Config) -> ssl.SSLContext:
     return context
 
 
-async def main(path: Path, startup: Startup, stop: asyncio.Event, reload: asyncio.Event) -> None:
+async def main(path: Path, startup: Startup, signals: Signals) -> None:
     """Serve operators until ``stop``."""
     config = load_config(path)
     sock = _inherited(startup) or (listen_on(config.admin) if config.admin else None)
     supervisor = os.getppid()
     role = AdminRole(config, path, partial(readiness.of_processes, config, supervisor), supervisor)
-    await _serve(role, sock, stop, reload, startup.ready)
+    await _serve(role, sock, signals.stop, signals.reload, startup.ready)
 
 
-async def beside(config: Config, path: Path, sock: socket.socket | None, stop: asyncio.Event) -> None:
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """``begun``: from here on the answer is that nothing is ready. ``drained``: nobody is served any more, operators neither."""
+
+    begun: asyncio.Event
+    drained: asyncio.Event
+
+
+async def beside(config: Config, path: Path, sock: socket.socket | None, ending: Ending) -> None:
     """The same within a worker (``processes: one``). Whatever fails here is tried again; customers are served meanwhile."""
+    stop = ending.drained
     roster.write(config.run_dir, roster.Roster(os.getpid(), ()))
     while not stop.is_set():
         try:
-            role = AdminRole(config, path, readiness.of_this_process)
+            role = AdminRole(config, path, partial(readiness.of_this_process, ending.begun))
             await _serve(role, sock.dup() if sock else None, stop, asyncio.Event(), lambda: None)
         except Exception as error:  # the root of a task that must never end the worker that it lives in
             _log.error("the operators' listener failed and is started again: %s at %s", type(error).__name__, place_of(error))

@@ -41,7 +41,7 @@ def main(words: Sequence[str]) -> None:
         raise ValueError("nothing was handed over")
     process.end_with_parent()
     try:
-        process.run(role, partial(import_module(ROLES[role]).main, Path(path), startup))
+        process.run(role, partial(import_module(ROLES[role]).main, Path(path), startup), supervised=True)
     except ConfigurationError as error:
         for mistake in error.mistakes:
             print(mistake, file=sys.stderr)

@@ -20,11 +20,13 @@ from gateway.policy.model import CustomerKey
 from gateway.runtime.certificates import authority_of
 from gateway.runtime.crl_keeper import CrlKeeper
 from gateway.runtime.keys import customer_files, open_operator_key
+from gateway.runtime.signals import Signals
 from gateway.runtime.startup import Startup
 from gateway.runtime.watch import digest, watch
 from gateway.wire import Callee
 
 DEFAULT = CustomerKey()
+DRAIN = 8.0  # seconds for what was asked before the end; argon2 behind a full queue takes about three
 SWEEP = 5.0  # seconds between two looks for customer tokens whose time is over
 
 _log = logging.getLogger("gateway.cipher")
@@ -62,7 +64,7 @@ class CipherRole:
             self.service.sweep()
 
 
-async def main(path: Path, startup: Startup, stop: asyncio.Event, reload: asyncio.Event) -> None:
+async def main(path: Path, startup: Startup, signals: Signals) -> None:
     """Serve the cipher's socket until ``stop``."""
     config = load_config(path)
     role = CipherRole(config, path, startup.passphrase)
@@ -72,8 +74,8 @@ async def main(path: Path, startup: Startup, stop: asyncio.Event, reload: asynci
     callee = Callee(startup.cipher_link, verbs(role.service))
     await callee.listen(config.run_dir / "cipher.sock")
     startup.ready()
-    tending = [asyncio.create_task(role.sweep(stop)), asyncio.create_task(role.crls.run(stop))]
-    await watch(lambda: [path, *policy_files(config)], role.swap, reload, stop, seen=seen)
-    await callee.close()
+    tending = [asyncio.create_task(role.sweep(signals.stop)), asyncio.create_task(role.crls.run(signals.stop))]
+    await watch(lambda: [path, *policy_files(config)], role.swap, signals.reload, signals.stop, seen=seen)
+    await callee.drain(DRAIN)
     await asyncio.gather(*tending)
     role.service.close()

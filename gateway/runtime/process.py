@@ -20,6 +20,7 @@ from typing import Any
 
 from gateway.cipher.hardening import harden
 from gateway.runtime.selfcheck import runs_on
+from gateway.runtime.signals import Signals
 from gateway.wire import place_of
 
 M_MMAP_THRESHOLD = -3
@@ -105,11 +106,11 @@ def _unraisable(told: sys.UnraisableHookArgs) -> None:
         _log.error("unraisable %s at %s", *found)
 
 
-Main = Callable[[asyncio.Event, asyncio.Event], Awaitable[None]]
+Main = Callable[[Signals], Awaitable[None]]
 
 
-def run(role: str, main: Main) -> None:
-    """Run ``main(stop, reload)`` until it ends: SIGTERM and SIGINT set ``stop``, SIGHUP sets ``reload``."""
+def run(role: str, main: Main, *, supervised: bool = False) -> None:
+    """Run ``main`` until it ends. ``supervised``: a supervisor of ours has started this process."""
     set_up_logging(role)
     sys.unraisablehook = _unraisable
     _log.info("%s", runs_on())  # C-12, O-04: what a finding of tomorrow is compared with
@@ -119,14 +120,12 @@ def run(role: str, main: Main) -> None:
     tune_allocator()
 
     async def with_signals() -> None:
-        stop, reload = asyncio.Event(), asyncio.Event()
+        signals = Signals()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, reload.set)
+        signals.listen(loop, supervised=supervised, supervisor=role == "supervisor")
         loop.set_exception_handler(_unhandled)
         gc.freeze()  # what was loaded at start lives as long as the process: never scan it again
-        await main(stop, reload)
+        await main(signals)
 
     with asyncio.Runner(loop_factory=loop_factory(role)) as runner:
         runner.run(with_signals())

@@ -20,15 +20,29 @@ DEADLINE = 2.0  # seconds for a greeting: a loop that needs longer serves nobody
 
 async def of_processes(config: Config, supervisor: int) -> Ready:
     """``supervisor``: whose word about the workers counts; whoever runs roles by hand gets to know less."""
-    vault, cipher = await asyncio.gather(greets(config.run_dir / "vault.sock"), greets(config.run_dir / "cipher.sock"))
-    serving, workers = _workers(config, supervisor)
+    found = roster.read(config.run_dir, supervisor)
+    phase = found.phase if found is not None else "serving"
+    if phase == "draining":  # whatever still answers: a load balancer shall send nobody here any more
+        return Ready(False, {"gateway": "draining"})
+    asked = [_greets(config.run_dir / f"{name}.sock", patient=phase == "restarting") for name in ("vault", "cipher")]
+    vault, cipher = await asyncio.gather(*asked)
+    serving, workers = _workers(found)
     checks = {"vault": "answers" if vault else "silent", "cipher": "answers" if cipher else "silent", "workers": workers}
     return Ready(vault and cipher and serving, checks)
 
 
-async def of_this_process() -> Ready:
+async def of_this_process(ending: asyncio.Event) -> Ready:
     """With ``processes: one`` the loop that answers is the loop that serves."""
-    return Ready(True, {"everything in one process": "answers"})
+    return Ready(not ending.is_set(), {"everything in one process": "draining" if ending.is_set() else "answers"})
+
+
+async def _greets(path: Path, *, patient: bool) -> bool:
+    """``patient``: one process is just taking another's place, and requests wait for it as well."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + DEADLINE
+    while not (answers := await greets(path)) and patient and loop.time() < end:  # noqa: ASYNC110  (another process's socket)
+        await asyncio.sleep(0.05)
+    return answers
 
 
 async def greets(path: Path) -> bool:
@@ -45,8 +59,7 @@ async def greets(path: Path) -> bool:
         return False
 
 
-def _workers(config: Config, supervisor: int) -> tuple[bool, str]:
-    found = roster.read(config.run_dir, supervisor)
+def _workers(found: roster.Roster | None) -> tuple[bool, str]:
     if found is None:
         return True, "not known here"  # ``serve --role``: whoever starts them knows
     workers = [process for process in found.processes if process.role == "proxy"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -25,9 +26,13 @@ class Runs(msgspec.Struct, frozen=True):
     restarts: int
 
 
+Phase = Literal["serving", "restarting", "draining"]
+
+
 class Roster(msgspec.Struct, frozen=True):
     supervisor: int
     processes: tuple[Runs, ...]
+    phase: Phase = "serving"
 
 
 def write(folder: Path, roster: Roster) -> None:

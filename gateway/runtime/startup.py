@@ -20,6 +20,7 @@ from gateway.errors import ConfigurationError, Mistake
 
 ENVIRONMENT = "GATEWAY_STARTUP_FD"
 SECRET = 32  # bytes of a link's secret
+PREPARED, READY = b"p", b"1"  # what a process tells its supervisor
 
 
 class Startup(msgspec.Struct, frozen=True):
@@ -30,6 +31,7 @@ class Startup(msgspec.Struct, frozen=True):
     passphrase: bytes = b""
     listen_fd: int = -1
     ready_fd: int = -1
+    takes_over: bool = False  # from a predecessor that still serves
 
     def descriptor(self) -> int:
         """One to inherit, from which ``receive`` reads this."""
@@ -38,10 +40,15 @@ class Startup(msgspec.Struct, frozen=True):
             writing.sendall(msgspec.msgpack.encode(self))  # far below any buffer: never blocks
         return reading.detach()
 
+    def prepared(self) -> None:
+        """Tell the supervisor that this process needs only what its predecessor holds."""
+        if self.ready_fd >= 0:
+            os.write(self.ready_fd, PREPARED)
+
     def ready(self) -> None:
         """Tell the supervisor that this process serves."""
         if self.ready_fd >= 0:
-            os.write(self.ready_fd, b"1")
+            os.write(self.ready_fd, READY)
             os.close(self.ready_fd)
 
 

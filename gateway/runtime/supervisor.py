@@ -15,17 +15,16 @@ import os
 import secrets
 import signal
 import socket
-import sys
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from gateway.cipher.hardening import FREED_MEMORY
 from gateway.config import Config
 from gateway.runtime import roster
-from gateway.runtime.startup import ENVIRONMENT, Startup
+from gateway.runtime.launching import Child, Run, first_of, start
+from gateway.runtime.rolling import Crew, replace_all
+from gateway.runtime.signals import Signals
+from gateway.runtime.startup import Startup
 
 #: Seconds: a worker may finish what it began (it refuses new connections meanwhile), then it is ended.
 DRAIN = 20.0
@@ -33,41 +32,31 @@ DRAIN = 20.0
 BACKOFF = (0.05, 0.2, 1.0, 5.0)
 FAILED = 1
 KILLED = -1  # stands for a process that the system did not let us start
+REPLACED = -1000  # no process ends with this
 #: Who is told to end together, in this order: workers first, so that what they began can end; then the vault, which writes the last
-#: records; then the cipher. Nobody waits for the operators' process.
-ENDING = (("proxy", "admin"), ("vault",), ("cipher",))
+#: records; then the cipher. The operators' process goes with the last, so that it says until then that nothing is ready.
+ENDING = (("proxy",), ("vault",), ("cipher", "admin"))
 
 _log = logging.getLogger("gateway.supervisor")
 
 
-@dataclass
-class _Child:
-    role: str
-    startup: Startup
-    environment: dict[str, str] = field(default_factory=dict)
-    process: asyncio.subprocess.Process | None = None
-    was_ready: bool = False
-    served: bool = False  # this time
-    serving: bool = False  # the process of this moment, not one before it
-    starts: int = 0
-    needed: bool = True  # to serve customers: else its failure is logged, and is nobody else's business
-
-
 class Supervisor:
     def __init__(self, config_path: Path, config: Config, passphrase: bytes) -> None:
-        self._config_path = config_path
-        self._run_dir = config.run_dir
+        self._config_path, self._config = config_path, config
+        self._phase: roster.Phase = "serving"
         self._socket = bind(config)
         self._admin_socket = self._bind_admin(config)
         vault_link, cipher_link = secrets.token_bytes(32), secrets.token_bytes(32)
         cipher = Startup(cipher_link=cipher_link, passphrase=passphrase)
         vault = Startup(vault_link=vault_link, cipher_link=cipher_link)
         proxy = Startup(vault_link=vault_link, listen_fd=self._socket.fileno())
-        self._children = [_Child("cipher", cipher, FREED_MEMORY), _Child("vault", vault)]
+        self._children = [Child("cipher", cipher, FREED_MEMORY), Child("vault", vault)]
         admin = Startup(listen_fd=self._admin_socket.fileno() if self._admin_socket else -1)
-        self._children.append(_Child("admin", admin, needed=False))
-        self._children += [_Child("proxy", proxy) for _ in range(config.workers or os.cpu_count() or 1)]
+        self._children.append(Child("admin", admin, needed=False))
+        self._children += [Child("proxy", proxy) for _ in range(config.workers or os.cpu_count() or 1)]
         self._stopping = asyncio.Event()
+        self._leaving: set[Run] = set()  # replaced, and not yet ended
+        self._replacing: asyncio.Task[bool] | None = None
 
     def _bind_admin(self, config: Config) -> socket.socket | None:
         """At the first start a port that is taken is an error that somebody sees; later it is ours already."""
@@ -77,11 +66,11 @@ class Supervisor:
             self._socket.close()
             raise
 
-    async def run(self, stop: asyncio.Event, reload: asyncio.Event) -> int:
+    async def run(self, signals: Signals) -> int:
         """Until ``stop``; returns the exit code. Cipher and vault are ready before the first worker accepts."""
         tasks: list[asyncio.Task[int]] = []
         beside: list[asyncio.Event] = []
-        stopped = asyncio.ensure_future(stop.wait())
+        stop = signals.stop
         try:
             for child in self._children:
                 ready = asyncio.Event()
@@ -89,51 +78,71 @@ class Supervisor:
                 if not child.needed:
                     beside.append(ready)  # it starts while the workers do, and is waited for last
                     continue
-                await _first_of(tasks[-1], stopped, ready)
+                await first_of(tasks[-1], stop, ready)
                 if tasks[-1].done():
                     return tasks[-1].result()
-                if stopped.done():
+                if stop.is_set():
                     return 0
             for ready in beside:
-                await _first_of(stopped, ready)
-            if stopped.done():
+                await first_of(stop, ready)
+            if stop.is_set():
                 return 0
             announce(self._socket, self._pids(), self._admin_socket)
-            await self._until(stopped, reload)
+            await self._until(signals)
             return 0
         finally:
-            stopped.cancel()
-            await self._end(tasks)
+            await self._end(tasks, signals.cut)
 
     def _write_roster(self) -> None:
-        running = [(child, child.process.pid) for child in self._children if child.process is not None]
-        runs = (roster.Runs(child.role, pid, child.serving, child.starts - 1) for child, pid in running)
-        roster.write(self._run_dir, roster.Roster(os.getpid(), tuple(runs)))
+        running = [(child, child.run) for child in self._children if child.run is not None]
+        runs = (roster.Runs(child.role, run.process.pid, run.serving, child.starts - 1) for child, run in running)
+        roster.write(self._config.run_dir, roster.Roster(os.getpid(), tuple(runs), self._phase))
 
     def _pids(self) -> dict[str, list[int]]:
         pids: dict[str, list[int]] = {"supervisor": [os.getpid()]}
         for child in self._children:
-            if child.process is not None:
-                pids.setdefault(child.role, []).append(child.process.pid)
+            if child.run is not None:
+                pids.setdefault(child.role, []).append(child.run.process.pid)
         return pids
 
-    async def _until(self, stopped: asyncio.Future[Any], reload: asyncio.Event) -> None:
-        while not stopped.done():
-            reloaded = asyncio.ensure_future(reload.wait())
-            await asyncio.wait([stopped, reloaded], return_when=asyncio.FIRST_COMPLETED)
-            if reloaded.done():
-                reload.clear()
+    async def _until(self, signals: Signals) -> None:
+        while True:
+            await first_of(signals.stop, signals.reload, signals.replace)
+            if signals.stop.is_set():
+                return
+            if signals.reload.is_set():
+                signals.reload.clear()
                 self._reload()
-            reloaded.cancel()
+            if signals.replace.is_set():
+                signals.replace.clear()
+                self._replace()
 
     def _reload(self) -> None:
         """Those that serve. One that is just starting reads the newest files anyway, and SIGHUP would end it: it handles none yet."""
         for child in self._children:
-            if child.serving and child.process is not None and child.process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    child.process.send_signal(signal.SIGHUP)
+            if child.run is not None and child.run.serving:
+                child.run.signal(signal.SIGHUP)
 
-    async def _keep(self, child: _Child, ready: asyncio.Event) -> int:
+    def _replace(self) -> None:
+        if self._replacing is not None and not self._replacing.done():
+            _log.error("not restarted: a restart is under way")
+            return
+        self._replacing = asyncio.create_task(self._replace_all())
+
+    async def _replace_all(self) -> bool:
+        self._enter("restarting")
+        crew = Crew(self._start, self._end_one, self._leave, self._stopping)
+        try:
+            return await replace_all(self._children, crew, self._config_path, self._config)
+        finally:
+            if self._phase == "restarting":
+                self._enter("serving")
+
+    def _enter(self, phase: roster.Phase) -> None:
+        self._phase = phase
+        self._write_roster()
+
+    async def _keep(self, child: Child, ready: asyncio.Event) -> int:
         """Start ``child`` and start it again whenever it ends; returns only at the end, or its code when it cannot start at all.
 
         Which is when it ended by itself before it ever served; one that was killed meanwhile is no reason to give up, and one that
@@ -141,105 +150,99 @@ class Supervisor:
         """
         attempt = 0
         while True:
-            child.served = False
-            code = await self._once(child, ready)
+            code, served = await self._once(child, ready)
             if self._stopping.is_set():
                 return 0
+            if code == REPLACED:
+                continue
             if not child.needed:
                 ready.set()  # nobody waits for it any longer
             elif code >= 0 and not child.was_ready:
                 return code or FAILED
-            attempt = 0 if child.served else attempt + 1  # every second without the vault is a second of 503
+            attempt = 0 if served else attempt + 1  # every second without the vault is a second of 503
             _log.error("%s ended with %d and is started again", child.role, code)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), BACKOFF[min(attempt, len(BACKOFF) - 1)])
             if self._stopping.is_set():
                 return 0
 
-    async def _once(self, child: _Child, ready: asyncio.Event) -> int:
-        reading, writing = os.pipe()
-        try:
-            child.process = await self._spawn(child, writing)
-        except OSError as error:  # no memory, no descriptors, no numbers left: it may be better in a moment
-            _log.error("%s cannot be started: %s", child.role, error.strerror)
-            os.close(reading)
-            return KILLED
-        finally:
-            os.close(writing)
-        child.starts += 1
-        if self._stopping.is_set():  # meanwhile: the signal has gone to its predecessor
-            self._signal(signal.SIGTERM, child.role)
-        return await self._until_it_ends(child, child.process, ready, reading)
+    async def _once(self, child: Child, ready: asyncio.Event) -> tuple[int, bool]:
+        """How the process in this place ended, and whether it had served; REPLACED when another one took the place before that."""
+        async with child.turn:  # not while a successor is on its way
+            if child.run is None or child.run.ended.done():
+                try:
+                    child.run = await self._start(child)
+                except OSError as error:  # no memory, no descriptors, no numbers left: it may be better in a moment
+                    _log.error("%s cannot be started: %s", child.role, error.strerror)
+                    return KILLED, False
+                child.starts += 1
+                if self._stopping.is_set():  # everybody else was told before this one was there, and it has begun nothing
+                    child.run.signal(signal.SIGKILL)
+            run = child.run
+        await first_of(run.ended, run.ready, child.replaced)
+        if run.ready.is_set():
+            child.was_ready = True
+            ready.set()
+        await first_of(run.ended, child.replaced)
+        if child.replaced.is_set():
+            child.replaced.clear()
+            return REPLACED, True
+        return run.ended.result(), run.ready.is_set()
 
-    async def _spawn(self, child: _Child, ready_fd: int) -> asyncio.subprocess.Process:
-        startup = msgspec.structs.replace(child.startup, ready_fd=ready_fd)
-        inherited = [startup.descriptor(), ready_fd] + ([startup.listen_fd] if startup.listen_fd >= 0 else [])
-        environment = {**_environment(), **child.environment, ENVIRONMENT: str(inherited[0]), "PYTHONPATH": _import_path()}
-        command = [sys.executable, "-m", "gateway", "serve", "--config", str(self._config_path), "--role", child.role]
-        try:
-            return await asyncio.create_subprocess_exec(
-                *command, pass_fds=inherited, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=sys.stderr
-            )
-        finally:
-            os.close(inherited[0])
+    async def _start(self, child: Child, takes_over: bool = False) -> Run:
+        return await start(child, self._config_path, self._write_roster, takes_over=takes_over)
 
-    async def _until_it_ends(self, child: _Child, process: asyncio.subprocess.Process, ready: asyncio.Event, reading: int) -> int:
-        loop = asyncio.get_running_loop()
+    def _leave(self, run: Run, number: signal.Signals) -> None:
+        """It ends by itself, in its own time; and is killed when that takes too long."""
+        self._leaving.add(run)
+        run.signal(number)
+        killing = asyncio.get_running_loop().call_later(DRAIN, run.signal, signal.SIGKILL)
 
-        def told() -> None:
-            loop.remove_reader(reading)
-            if os.read(reading, 1):
-                child.was_ready = child.served = child.serving = True
-                ready.set()
-                self._write_roster()
+        def gone(_: asyncio.Future[int]) -> None:
+            killing.cancel()
+            self._leaving.discard(run)
 
-        loop.add_reader(reading, told)
-        try:
-            return await process.wait()
-        finally:
-            child.serving = False
-            loop.remove_reader(reading)
-            os.close(reading)
-            self._write_roster()
+        run.ended.add_done_callback(gone)
 
-    def _signal(self, number: signal.Signals, role: str = "") -> None:
-        for child in self._children:
-            if child.process is not None and child.process.returncode is None and (not role or child.role == role):
-                with contextlib.suppress(ProcessLookupError):
-                    child.process.send_signal(number)
+    async def _end_one(self, run: Run) -> None:
+        run.signal(signal.SIGTERM)
+        await self._ended([run], asyncio.Event())
 
-    async def _end(self, tasks: list[asyncio.Task[int]]) -> None:
-        """Everybody in the order of ``ENDING``; who does not end in time is killed."""
+    async def _ended(self, runs: Sequence[Run], cut: asyncio.Event) -> None:
+        """Until all of them are gone; who does not end in time is killed. ``cut``: somebody asks a second time."""
+        if not runs:
+            return
+        gone = asyncio.ensure_future(asyncio.wait([run.ended for run in runs], timeout=DRAIN))
+        hurry = asyncio.ensure_future(cut.wait())
+        await asyncio.wait([gone, hurry], return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        if not gone.done():
+            for run in runs:
+                run.signal(signal.SIGTERM)
+        await gone
+        for run in runs:
+            run.signal(signal.SIGKILL)
+        await asyncio.wait([run.ended for run in runs])
+
+    async def _end(self, tasks: list[asyncio.Task[int]], cut: asyncio.Event) -> None:
+        """Everybody in the order of ``ENDING``."""
         self._stopping.set()
+        self._enter("draining")
+        if self._replacing is not None and not self._replacing.done():
+            await asyncio.wait([self._replacing], timeout=DRAIN)  # a vault that has just left must have its successor: records follow
+            self._replacing.cancel()
+            await asyncio.wait([self._replacing])
         self._socket.close()
         if self._admin_socket is not None:
             self._admin_socket.close()
         for roles in ENDING:
-            for role in roles:
-                self._signal(signal.SIGTERM, role)
-            of_roles = [task for task, child in zip(tasks, self._children, strict=False) if child.role in roles]
-            if of_roles:
-                await asyncio.wait(of_roles, timeout=DRAIN)
-            for role in roles:
-                self._signal(signal.SIGKILL, role)
+            staying = [child.run for child in self._children if child.role in roles and child.run is not None]
+            for run in staying:
+                run.signal(signal.SIGTERM)
+            await self._ended([*staying, *(run for run in self._leaving if run.role in roles)], cut)
         await asyncio.gather(*tasks, return_exceptions=True)  # also those that were killed: nobody else waits for them
-        roster.remove(self._run_dir)
-
-
-async def _first_of(*awaited: asyncio.Future[Any] | asyncio.Event) -> None:
-    waits = [asyncio.ensure_future(one.wait()) for one in awaited if isinstance(one, asyncio.Event)]
-    await asyncio.wait([*waits, *(one for one in awaited if not isinstance(one, asyncio.Event))], return_when=asyncio.FIRST_COMPLETED)
-    for wait in waits:
-        wait.cancel()
-
-
-def _environment() -> dict[str, str]:
-    """Ours, less where the service manager put the operator's passphrase: no worker is told of it."""
-    return {name: value for name, value in os.environ.items() if name != "CREDENTIALS_DIRECTORY"}
-
-
-def _import_path() -> str:
-    return os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
+        await asyncio.sleep(0)  # the last one's ``changed``
+        roster.remove(self._config.run_dir)
 
 
 def announce(sock: socket.socket, pids: dict[str, list[int]], admin: socket.socket | None = None) -> None:

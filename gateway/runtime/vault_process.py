@@ -6,19 +6,24 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway.audit import AuditLog
+from gateway.audit import AuditLog, is_held
 from gateway.cipher.interface import Cipher
 from gateway.cipher.remote import RemoteCipher
 from gateway.config import Config, load_config
+from gateway.link import PATIENCE, Link
 from gateway.policy.load import load_policies, policy_files
 from gateway.policy.model import PolicySet
+from gateway.runtime.signals import Signals
 from gateway.runtime.startup import Startup
 from gateway.runtime.watch import digest, watch
 from gateway.vault.remote import verbs
 from gateway.vault.sqlite import SqliteStore
 from gateway.vault.store import Store
 from gateway.vault.vault import LocalVault
-from gateway.wire import Callee, Connection, Link
+from gateway.wire import Callee, Connection
+
+DRAIN = 8.0  # seconds for what was asked before the end; argon2 behind a full queue takes about three
+PREDECESSOR = 25.0  # seconds that one may take to end; the supervisor kills it before
 
 
 class Stores:
@@ -66,16 +71,28 @@ class VaultRole:
         await self.audit.close()
 
 
-async def main(path: Path, startup: Startup, stop: asyncio.Event, reload: asyncio.Event) -> None:
+async def main(path: Path, startup: Startup, signals: Signals) -> None:
     """Serve the vault's socket until ``stop``."""
     config = load_config(path)
     seen = digest([path, *policy_files(config)])
-    link = Link(config.run_dir / "cipher.sock", startup.cipher_link, unavailable="cipher-unavailable")
+    link = Link(config.run_dir / "cipher.sock", startup.cipher_link, unavailable="cipher-unavailable", patience=PATIENCE)
+    await _until_it_is_ours(config, startup, signals)
     role = VaultRole(config, path, RemoteCipher(link))
     callee = Callee(startup.vault_link, verbs(role.vault), role.lost)
     await callee.listen(config.run_dir / "vault.sock")
     startup.ready()
-    await watch(lambda: [path, *policy_files(config)], role.swap, reload, stop, seen=seen)
-    await callee.close()
+    await watch(lambda: [path, *policy_files(config)], role.swap, signals.reload, signals.stop, seen=seen)
+    await callee.drain(DRAIN)
     link.close()
     await role.close()
+
+
+async def _until_it_is_ours(config: Config, startup: Startup, signals: Signals) -> None:
+    """The audit log and the databases belong to one vault at a time: wait for the end of the one whose place this is to take."""
+    if not startup.takes_over:
+        return
+    startup.prepared()
+    loop = asyncio.get_running_loop()
+    end = loop.time() + PREDECESSOR
+    while is_held(config.audit_dir) and loop.time() < end and not signals.stop.is_set():  # noqa: ASYNC110  (another process's lock)
+        await asyncio.sleep(0.005)

@@ -7,7 +7,6 @@ may come in: knowing what the files mean. A bad file changes nothing, and says w
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import logging
 from collections.abc import Callable, Iterable
@@ -48,14 +47,22 @@ async def watch(
     process began with was built: a revocation at the moment of a restart would not be noticed otherwise.
     """
     while not stop.is_set():
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asked.wait(), interval)
+        await _first_of(asked, stop, interval)
+        if stop.is_set():
+            return
         now = await asyncio.to_thread(lambda: digest(files()))
         if now == seen and not asked.is_set():
             continue
         asked.clear()
         seen = now
         _reload(reload)
+
+
+async def _first_of(asked: asyncio.Event, stop: asyncio.Event, interval: float) -> None:
+    waits = [asyncio.ensure_future(event.wait()) for event in (asked, stop)]
+    await asyncio.wait(waits, timeout=interval, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
 
 
 def _reload(reload: Callable[[], str]) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from gateway.config import Config, load_config
 from gateway.errors import Refused, Unavailable
+from gateway.link import PATIENCE, Link
 from gateway.policy.load import load_policies
 from gateway.proxy.access import Peer, Snapshot, identify
 from gateway.proxy.dialing import Dialer
@@ -23,8 +24,9 @@ from gateway.proxy.handler import Gateway
 from gateway.proxy.listener import Listener, Rules
 from gateway.proxy.server import GatewayServer
 from gateway.proxy.upstream import UpstreamPool
-from gateway.runtime.admin_process import beside
+from gateway.runtime.admin_process import Ending, beside
 from gateway.runtime.cipher_process import CipherRole
+from gateway.runtime.signals import Signals
 from gateway.runtime.snapshot import build_snapshot, watched_files
 from gateway.runtime.startup import Startup
 from gateway.runtime.supervisor import announce, bind, listen_on
@@ -32,10 +34,13 @@ from gateway.runtime.vault_process import VaultRole
 from gateway.runtime.watch import digest, watch
 from gateway.vault.interface import Event, Vault
 from gateway.vault.remote import RemoteVault
-from gateway.wire import Link
 
 #: Seconds within which a worker that was told to end finishes what it began.
 DRAIN = 15.0
+#: Seconds that a silent connection is kept where another worker serves already. Whoever sends requests in a row does within them.
+SILENCE = 2.0
+#: Seconds for handshakes that are under way at the end.
+HANDSHAKES = 2.0
 
 #: Addresses that are counted by themselves within a minute, and what all others are counted under.
 MOST_COUNTED = 10_000
@@ -112,9 +117,10 @@ class Worker:
                     _log.error("%d closed connections could not be recorded", count)
 
 
-async def main(path: Path, startup: Startup, stop: asyncio.Event, reload: asyncio.Event) -> None:
-    """Serve customers until ``stop``, then finish what was begun."""
+async def main(path: Path, startup: Startup, signals: Signals) -> None:
+    """Serve customers until told to stop, then finish what was begun."""
     config = load_config(path)
+    stop = signals.stop
     _allow_many_files()
     seen = digest(watched_files(path, load_policies(config)))
     snapshot = build_snapshot(config, running=True)  # ``serve`` has asked the stricter question before
@@ -124,17 +130,44 @@ async def main(path: Path, startup: Startup, stop: asyncio.Event, reload: asynci
         listener = worker.listener(sock)
         await listener.start()
         startup.ready()
-        operators = _operators(config, path, sock, admin, stop)
+        drained = asyncio.Event()
+        operators = _operators(config, path, sock, admin, Ending(stop, drained))
         reporting = asyncio.create_task(worker.report_closed(stop))
         files = partial(watched_files, path, last_good=config)
-        await watch(lambda: files(worker.snapshot.policies), lambda: _swap_all(worker, swap_vault), reload, stop, seen=seen)
-        await listener.stop()
-        await worker.server.shutdown(DRAIN)
-        await listener.end()
+        swap = partial(_swap_all, worker, swap_vault)
+        await watch(lambda: files(worker.snapshot.policies), swap, signals.reload, stop, seen=seen)
+        await _drain(worker, listener, signals)
         await reporting
+        drained.set()
         await operators
         await worker.gateway.drained()
         worker.upstreams.close()
+
+
+async def _drain(worker: Worker, listener: Listener, signals: Signals) -> None:
+    """Accept nothing more; who is in a handshake may still ask once, and what was begun ends, within ``DRAIN`` or until ``cut``.
+
+    Where another process serves already, connections that are silent are kept for a moment: whoever asks meanwhile gets an answer with
+    ``Connection: close``, and goes on there. A connection that is closed at the moment of a request is one that the client must repeat.
+    """
+    await listener.refuse()
+    silence = SILENCE if signals.replace.is_set() else 0.0
+    ending = asyncio.ensure_future(_finish(worker, listener, silence))
+    cut = asyncio.ensure_future(signals.cut.wait())
+    await asyncio.wait([ending, cut], return_when=asyncio.FIRST_COMPLETED)
+    cut.cancel()
+    if not ending.done():
+        await listener.stop()
+        worker.server.cut()
+    await ending
+    await listener.end()
+
+
+async def _finish(worker: Worker, listener: Listener, silence: float) -> None:
+    worker.server.drain(silence)
+    await listener.arrived(HANDSHAKES)
+    await listener.stop()
+    await worker.server.shutdown(DRAIN)
 
 
 def _sockets(config: Config, startup: Startup) -> tuple[socket.socket, socket.socket | None]:
@@ -148,12 +181,12 @@ def _sockets(config: Config, startup: Startup) -> tuple[socket.socket, socket.so
         raise
 
 
-def _operators(config: Config, path: Path, sock: socket.socket, admin: socket.socket | None, stop: asyncio.Event) -> Awaitable[None]:
+def _operators(config: Config, path: Path, sock: socket.socket, admin: socket.socket | None, ending: Ending) -> Awaitable[None]:
     """With ``processes: one`` there is no supervisor: so this worker says that it serves, and does the operators' process's work."""
     if config.processes == "separate":
         return asyncio.sleep(0)
     announce(sock, {"one": [os.getpid()]}, admin)
-    return asyncio.create_task(beside(config, path, admin, stop))
+    return asyncio.create_task(beside(config, path, admin, ending))
 
 
 def _allow_many_files() -> None:
@@ -179,7 +212,7 @@ async def _vault(config: Config, path: Path, startup: Startup, stop: asyncio.Eve
     With it comes what a reload must swap besides the worker's own snapshot.
     """
     if config.processes == "separate":
-        link = Link(config.run_dir / "vault.sock", startup.vault_link, unavailable="vault-unavailable")
+        link = Link(config.run_dir / "vault.sock", startup.vault_link, unavailable="vault-unavailable", patience=PATIENCE)
         try:
             yield RemoteVault(link), lambda: None
         finally:

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import msgspec
 
 from gateway.errors import Unavailable
+from gateway.link import Link
 from gateway.vault.interface import Account, AtRest, Clear, Event, Exchange, Session, Vault, Word
-from gateway.wire import Connection, Handler, Link
+from gateway.wire import Connection, Handler
 
 #: Exchanges of one worker that may be open at once: beyond any load of ours, and far from what the vault takes in all.
 MOST_BEGUN = 20_000

@@ -9,7 +9,8 @@ from gateway.cipher.interface import ToOpen, ToSeal
 from gateway.cipher.remote import RemoteCipher, verbs
 from gateway.cipher.service import IDLE
 from gateway.errors import Refused, SessionEnded, Unavailable
-from gateway.wire import Callee, Link
+from gateway.link import Link
+from gateway.wire import Callee
 from tests.vault.house import OTHERS, OURS, build, password
 
 SECRET = b"s" * 32

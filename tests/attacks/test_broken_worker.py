@@ -7,9 +7,10 @@ import msgspec
 import pytest
 
 from gateway.errors import SessionEnded, Unavailable
+from gateway.link import Link
 from gateway.vault.interface import AtRest, Clear, Event
 from gateway.vault.remote import RemoteVault, verbs
-from gateway.wire import Callee, Link
+from gateway.wire import Callee
 from tests.vault.house import ADDRESS, OTHERS, OURS, build
 
 SECRET = b"s" * 32

@@ -10,7 +10,8 @@ import pytest
 
 from gateway import wire
 from gateway.errors import Unavailable
-from gateway.wire import Callee, Link
+from gateway.link import Link
+from gateway.wire import Callee
 
 SECRET = b"s" * 32
 pytestmark = pytest.mark.both_loops

@@ -13,7 +13,8 @@ from gateway.cipher.interface import Cipher, ToOpen, ToSeal
 from gateway.cipher.remote import RemoteCipher, verbs
 from gateway.cipher.service import CipherService
 from gateway.errors import Refused, SessionEnded, Unavailable
-from gateway.wire import Callee, Link
+from gateway.link import Link
+from gateway.wire import Callee
 
 CUSTOMER, SECRET = "stadtwerke_musterstadt", "Käthe-und-Möhre-42"
 LINK_SECRET = b"s" * 32

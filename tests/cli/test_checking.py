@@ -93,3 +93,10 @@ def test_policy_examples_run(on, folder):
         )
     )
     assert on("test").code == 1
+
+
+def test_as_a_reload_judges_an_expired_list_keeps_only_its_customer_out(on, folder):
+    own(folder, ENDED)
+    assert on("check").code == 78
+    checked = on("check", "--running")
+    assert (checked.code, "own.crl ended on " in checked.err) == (0, True)

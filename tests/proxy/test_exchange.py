@@ -18,7 +18,10 @@ class Sessions:
     """Gives a new session each time."""
 
     def __init__(self):
-        self.renewed = []
+        self.renewed, self.begun = [], []
+
+    async def begin(self, session, exchange):
+        self.begun.append((session.handle, exchange.id))
 
     async def renew(self, client, user, password):
         self.renewed.append((client, user, password))
@@ -44,10 +47,22 @@ async def test_a_session_that_has_ended_is_opened_once_more(ended, answer):
     assert len(sessions.renewed) == len(ended)
 
 
-async def test_and_not_twice():
-    credentials = Credentials(Sessions(), CLIENT, "maria", "geheim", session(b"old"))
+async def test_twice_at_most_for_cipher_and_vault_may_be_replaced_one_after_the_other():
+    sessions = Sessions()
+    credentials = Credentials(sessions, CLIENT, "maria", "geheim", session(b"old"))
     with pytest.raises(SessionEnded):
         await credentials.ask(verb(b"old", b"new"))
+    assert len(sessions.renewed) == 2
+
+
+@pytest.mark.parametrize(("role", "begun"), [("dispatcher", [(b"new", "exchange-1")]), ("importer", [])])
+async def test_what_began_begins_again_where_the_session_does(role, begun):
+    """A vault that took another's place knows neither; in another role it would be another exchange."""
+    sessions = Sessions()
+    credentials = Credentials(sessions, CLIENT, "maria", "geheim", session(b"old"))
+    credentials.begun = Trail("exchange-1", "POST").begins(role)
+    assert await credentials.ask(verb(b"old")) == b"new"
+    assert sessions.begun == begun
 
 
 async def test_a_refusal_is_not_asked_again():

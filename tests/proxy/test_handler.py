@@ -176,7 +176,7 @@ async def test_a_session_that_ends_is_opened_again_once(here, verb):
 
 @pytest.mark.parametrize("verb", ["tokenize", "detokenize"])
 async def test_and_not_for_ever(here, verb):
-    here.vault.raising[verb] = [SessionEnded(), SessionEnded()]
+    here.vault.raising[verb] = [SessionEnded(), SessionEnded(), SessionEnded()]
     answer = await here.ask(body=ORDER)
     assert answer.status == 503
     (event,) = await here.ended()

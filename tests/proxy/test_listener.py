@@ -38,14 +38,16 @@ class Door:
         self.port = self.sock.getsockname()[1]
         self.closed = []
         self.known = lambda peer: "customer" if peer.leaf else ""
-        self.listener = Listener(
-            self.sock,
-            Rules(admit, is_balancer, lambda: self.context, lambda peer: self.known(peer)),
-            protocol_factory=Echo,
-            on_closed=lambda address, reason: self.closed.append((address, reason)),
-            limits=Limits(**limits),
-        )
+        self.rules = Rules(admit, is_balancer, lambda: self.context, lambda peer: self.known(peer))
+        self.limits = Limits(**limits)
+        self.listener = self.listening(self.sock)
         self.context = context
+
+    def listening(self, sock):
+        def closed(address, reason):
+            self.closed.append((address, reason))
+
+        return Listener(sock, self.rules, protocol_factory=Echo, on_closed=closed, limits=self.limits)
 
     async def __aenter__(self):
         await self.listener.start()
@@ -393,5 +395,27 @@ def test_td2_a_connection_that_is_gone_waits_for_no_turn(run, own, context):
             writer.transport.abort()
             await until(lambda: not door.listener.connections)
             assert not turnstile._waiting
+
+
+def test_who_refuses_loses_nobody_and_lets_handshakes_end(run, own, context):
+    """What was not accepted stays in the kernel's queue, for another process that listens on the same socket."""
+
+    async def main():
+        door = Door(context)
+        other = door.sock.dup()
+        await door.listener.start()
+        _, silent_writer = await door.connect()
+        await until(lambda: door.listener.connections == 1)
+        await door.listener.refuse()
+        waiting = asyncio.create_task(door.connect(own.client_context(), server_hostname="localhost"))
+        await door.listener.arrived(0.05)
+        assert door.listener.connections == 1
+        await door.listener.stop()
+        door.sock = other
+        door.listener = door.listening(other)
+        await door.listener.start()
+        assert await say(*await waiting) == b"hallo localhost 127.0.0.1"
+        silent_writer.close()
+        await door.listener.stop()
 
     run(main)

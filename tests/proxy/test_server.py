@@ -278,3 +278,98 @@ async def test_shutdown_cuts_what_does_not_end():
         with contextlib.suppress(ConnectionError):
             assert await reader.read() == b""
         writer.close()
+
+
+async def test_draining_without_haste_answers_once_more_and_says_so():
+    """Where another process serves already: a connection that is kept gets an answer that tells it to go on elsewhere."""
+    async with Edge() as edge:
+        reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+        silent_reader, silent_writer = await asyncio.open_connection("127.0.0.1", edge.port)
+        writer.write(GET)
+        assert b"Connection" not in await reader.readuntil(b"\r\n\r\n")
+        edge.server.drain(0.3)
+        writer.write(GET)
+        answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 200") and b"\r\nConnection: close\r\n" in answer
+        assert await silent_reader.read() == b""
+        await edge.server.shutdown(5)
+        for end in (writer, silent_writer):
+            end.close()
+
+
+async def test_a_streamed_answer_that_begins_while_draining_says_so_too():
+    began, go_on = asyncio.Event(), asyncio.Event()
+
+    async def handler(request):
+        began.set()
+        await go_on.wait()
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"ab")
+        await response.write_eof()
+        return response
+
+    async with Edge(handler) as edge:
+        reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+        writer.write(GET)
+        await began.wait()
+        edge.server.drain()
+        go_on.set()
+        assert b"\r\nConnection: close\r\n" in await reader.read()
+        writer.close()
+
+
+async def test_a_stream_that_began_before_ends_its_connection_when_it_is_whole():
+    began, go_on = asyncio.Event(), asyncio.Event()
+
+    async def handler(request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"ab")
+        began.set()
+        await go_on.wait()
+        await response.write_eof(b"cd")
+        return response
+
+    async with Edge(handler) as edge:
+        reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+        writer.write(GET)
+        await began.wait()
+        ending = asyncio.create_task(edge.server.shutdown(30))
+        go_on.set()
+        assert (await reader.read()).endswith(b"2\r\ncd\r\n0\r\n\r\n")
+        await ending
+        writer.close()
+
+
+async def test_a_head_of_which_a_part_has_come_is_waited_for():
+    async with Edge() as edge:
+        reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+        writer.write(GET[:20])
+        await asyncio.sleep(0.02)
+        ending = asyncio.create_task(edge.server.shutdown(30))
+        await asyncio.sleep(0.02)
+        writer.write(GET[20:])
+        assert (await reader.read()).startswith(b"HTTP/1.1 200")
+        await ending
+        writer.close()
+
+
+async def test_cutting_breaks_off_what_was_begun():
+    began = asyncio.Event()
+
+    async def handler(request):
+        began.set()
+        await asyncio.sleep(60)
+
+    async with Edge(handler) as edge:
+        reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+        writer.write(GET)
+        await began.wait()
+        ending = asyncio.create_task(edge.server.shutdown(60))
+        await asyncio.sleep(0)
+        edge.server.cut()
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+        await asyncio.wait_for(ending, 30)
+        writer.close()

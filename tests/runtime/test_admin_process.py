@@ -11,6 +11,7 @@ import pytest
 
 from gateway.ca.server import create_server_certificate
 from gateway.runtime import admin_process, worker
+from gateway.runtime.signals import Signals
 from gateway.runtime.startup import Startup
 from tests.cli.conftest import CUSTOMER, PASSPHRASE
 
@@ -26,7 +27,9 @@ class Running:
             self.port = free.getsockname()[1]
         text = folder.config_file.read_text().replace("{listen: 127.0.0.1:0}", f"{{listen: 127.0.0.1:{self.port}}}")
         folder.config_file.write_text(text)
-        self.task = asyncio.create_task(main(folder.config_file, Startup(passphrase=passphrase), self.stop, self.reload))
+        self.task = asyncio.create_task(
+            main(folder.config_file, Startup(passphrase=passphrase), Signals(stop=self.stop, reload=self.reload))
+        )
 
     def context(self, authority="server-ca.pem"):
         context = ssl.create_default_context(cafile=self.folder.path / "certs" / authority)
@@ -166,7 +169,7 @@ async def test_a_revocation_list_of_ours_is_published(start, folder):
 async def test_without_a_listener_it_runs_all_the_same(folder):
     folder.config_file.write_text(re.sub(r"(?m)^admin:.*$", "", folder.config_file.read_text()))
     stop, (reading, writing) = asyncio.Event(), os.pipe()
-    task = asyncio.create_task(admin_process.main(folder.config_file, Startup(ready_fd=writing), stop, asyncio.Event()))
+    task = asyncio.create_task(admin_process.main(folder.config_file, Startup(ready_fd=writing), Signals(stop=stop)))
     assert await asyncio.wait_for(asyncio.to_thread(os.read, reading, 1), 30) == b"1"
     os.close(reading)
     stop.set()
@@ -179,7 +182,7 @@ async def test_a_port_that_is_taken_is_named(folder):
         taken = f"127.0.0.1:{other.getsockname()[1]}"
         folder.config_file.write_text(folder.config_file.read_text().replace("{listen: 127.0.0.1:0}", f"{{listen: {taken}}}"))
         with pytest.raises(OSError, match="Address already in use") as raised:
-            await admin_process.main(folder.config_file, Startup(), asyncio.Event(), asyncio.Event())
+            await admin_process.main(folder.config_file, Startup(), Signals())
     assert raised.value.filename == taken
 
 
@@ -195,7 +198,7 @@ async def test_inside_a_worker_a_failure_is_tried_again(folder, monkeypatch, cap
 
     monkeypatch.setattr(admin_process, "AdminRole", fails)
     with caplog.at_level(logging.ERROR):
-        await asyncio.wait_for(admin_process.beside(folder.config, folder.config_file, None, stop), 30)
+        await asyncio.wait_for(admin_process.beside(folder.config, folder.config_file, None, admin_process.Ending(stop, stop)), 30)
     assert len(tried) == 3
     assert "RecursionError" in caplog.text
     assert "Mustermann" not in caplog.text

@@ -8,10 +8,11 @@ from gateway.ca.crl import read
 from gateway.cipher.interface import ToOpen, ToSeal
 from gateway.cipher.remote import RemoteCipher
 from gateway.errors import ConfigurationError, SessionEnded, Unavailable
+from gateway.link import Link
 from gateway.runtime import cipher_process
 from gateway.runtime.cipher_process import CipherRole
+from gateway.runtime.signals import Signals
 from gateway.runtime.startup import Startup
-from gateway.wire import Link
 from tests.cli.conftest import CUSTOMER, PASSPHRASE
 
 SECRET = b"c" * 32
@@ -22,7 +23,7 @@ async def running(folder):
     """The process's own ``main``, in this one: yields its socket's path, ``stop`` and ``reload``."""
     stop, reload = asyncio.Event(), asyncio.Event()
     startup = Startup(cipher_link=SECRET, passphrase=PASSPHRASE.encode())
-    task = asyncio.create_task(cipher_process.main(folder.config_file, startup, stop, reload))
+    task = asyncio.create_task(cipher_process.main(folder.config_file, startup, Signals(stop=stop, reload=reload)))
     socket = folder.config.run_dir / "cipher.sock"
     async with asyncio.timeout(30):
         while not socket.exists() and not task.done():
@@ -78,7 +79,7 @@ async def test_it_starts_also_while_the_policies_are_being_mended(folder):
     stop = asyncio.Event()
     stop.set()
     startup = Startup(cipher_link=SECRET, passphrase=PASSPHRASE.encode())
-    await asyncio.wait_for(cipher_process.main(folder.config_file, startup, stop, asyncio.Event()), 30)
+    await asyncio.wait_for(cipher_process.main(folder.config_file, startup, Signals(stop=stop)), 30)
 
 
 async def test_idle_times_follow_the_policy(folder):
@@ -92,4 +93,4 @@ async def test_idle_times_follow_the_policy(folder):
 
 async def test_no_start_without_the_operator_key(folder):
     with pytest.raises(ConfigurationError, match="does not open"):
-        await cipher_process.main(folder.config_file, Startup(passphrase=b"wrong"), asyncio.Event(), asyncio.Event())
+        await cipher_process.main(folder.config_file, Startup(passphrase=b"wrong"), Signals())

@@ -74,5 +74,24 @@ async def test_roles_that_were_started_by_hand(run_dir):
     assert await of(run_dir) == (True, {"vault": "answers", "cipher": "answers", "workers": "not known here"})
 
 
-async def test_everything_in_one_process():
-    assert (await readiness.of_this_process()).ready
+async def test_everything_in_one_process_is_ready_until_its_end_begins():
+    ending = asyncio.Event()
+    assert (await readiness.of_this_process(ending)).ready
+    ending.set()
+    assert not (await readiness.of_this_process(ending)).ready
+
+
+async def test_from_the_first_moment_of_the_end_on_nothing_is_ready(run_dir):
+    roster.write(run_dir, Roster(os.getpid(), (Runs("proxy", 1, True, 0),), "draining"))
+    assert await of(run_dir) == (False, {"gateway": "draining"})
+
+
+async def test_while_processes_are_exchanged_the_next_one_is_waited_for(run_dir):
+    roster.write(run_dir, Roster(os.getpid(), (Runs("proxy", 1, True, 0),), "restarting"))
+    (run_dir / "vault.sock").unlink()
+    asking = asyncio.create_task(of(run_dir))
+    await asyncio.sleep(0.02)
+    vault = Callee(b"s" * 32, {})
+    await vault.listen(run_dir / "vault.sock")
+    assert (await asking)[0] is True
+    await vault.close()

@@ -10,7 +10,8 @@ import sys
 import pytest
 
 from gateway.config import load_config
-from gateway.runtime import roster, supervisor
+from gateway.runtime import launching, roster, supervisor
+from gateway.runtime.signals import Signals
 from gateway.runtime.supervisor import Supervisor, bind
 from tests.cli.conftest import PASSPHRASE
 
@@ -44,22 +45,22 @@ def as_child(tmp_path, monkeypatch):
         path = tmp_path / "child"
         path.write_text(f"#!{sys.executable}\n{text}\n")
         path.chmod(0o700)
-        monkeypatch.setattr(supervisor.sys, "executable", str(path))
+        monkeypatch.setattr(launching.sys, "executable", str(path))
 
     return program
 
 
 @pytest.fixture
 async def started(config_file, capfd):
-    """``started()`` runs a supervisor until ``stop``: (task, stop, reload). What it leaves behind is looked at afterwards."""
+    """``started()`` runs a supervisor until ``stop``: (task, stop, signals). What it leaves behind is looked at afterwards."""
     before, others = descriptors(), set(children())
     running = []
 
     def start():
-        stop, reload = asyncio.Event(), asyncio.Event()
+        signals = Signals()
         supervised = Supervisor(config_file, load_config(config_file), PASSPHRASE.encode())
-        running.append((asyncio.create_task(supervised.run(stop, reload)), stop))
-        return running[-1][0], stop, reload
+        running.append((asyncio.create_task(supervised.run(signals)), signals.stop))
+        return running[-1][0], signals.stop, signals
 
     yield start
     for task, stop in running:
@@ -197,12 +198,12 @@ async def test_it_does_not_wait_for_the_next_start_when_it_ends(started, as_chil
 
 async def test_a_spawn_that_the_system_refuses_is_tried_again(started, mine, as_child, monkeypatch, caplog):
     as_child(SERVES)
-    good = supervisor.sys.executable
-    monkeypatch.setattr(supervisor.sys, "executable", good + "-missing")
+    good = launching.sys.executable
+    monkeypatch.setattr(launching.sys, "executable", good + "-missing")
     monkeypatch.setattr(supervisor, "BACKOFF", (0.01,))
     started()
     await until(lambda: "cipher cannot be started: No such file" in caplog.text)
-    monkeypatch.setattr(supervisor.sys, "executable", good)
+    monkeypatch.setattr(launching.sys, "executable", good)
     assert len(await until(lambda: len(mine()) == 4 and mine())) == 4
 
 
@@ -219,9 +220,9 @@ async def test_sighup_is_passed_on(started, mine, as_child, tmp_path):
     seen = tmp_path / "seen"
     note = f"import signal\nsignal.signal(signal.SIGHUP, lambda *_: open({str(seen)!r}, 'a').write('1'))\n"
     as_child(note + READY + "import time\nwhile True:\n    time.sleep(1000)")
-    _, _, reload = started()
+    _, _, signals = started()
     await until(lambda: len(mine()) == 4)
-    reload.set()
+    signals.reload.set()
     await until(lambda: seen.exists() and len(seen.read_text()) == 4)
 
 

@@ -1,19 +1,21 @@
 """The vault process: a database per customer that some policy names, the audit log, and the end of what vanished workers began."""
 
 import asyncio
+import os
 import time
 
 import pytest
 
-from gateway.audit import read
+from gateway.audit import AuditLog, read
 from gateway.errors import ConfigurationError, SessionEnded, Unavailable
+from gateway.link import Link
 from gateway.policy.load import load_policies
 from gateway.runtime import cipher_process, vault_process
-from gateway.runtime.startup import Startup
+from gateway.runtime.signals import Signals
+from gateway.runtime.startup import PREPARED, READY, Startup
 from gateway.runtime.vault_process import Stores, VaultRole
 from gateway.vault.interface import AtRest, Clear, Event, Exchange
 from gateway.vault.remote import RemoteVault
-from gateway.wire import Link
 from tests.cli.conftest import CUSTOMER, PASSPHRASE
 
 CIPHER, VAULT = b"c" * 32, b"v" * 32
@@ -24,7 +26,10 @@ async def processes(folder):
     """``main`` of cipher and vault, over real sockets."""
     stop, reload = asyncio.Event(), asyncio.Event()
     startup = Startup(vault_link=VAULT, cipher_link=CIPHER, passphrase=PASSPHRASE.encode())
-    tasks = [asyncio.create_task(part.main(folder.config_file, startup, stop, reload)) for part in (cipher_process, vault_process)]
+    tasks = [
+        asyncio.create_task(part.main(folder.config_file, startup, Signals(stop=stop, reload=reload)))
+        for part in (cipher_process, vault_process)
+    ]
     async with asyncio.timeout(30):
         while not all((folder.config.run_dir / name).exists() for name in ("cipher.sock", "vault.sock")):
             await asyncio.sleep(0.01)
@@ -110,3 +115,20 @@ async def test_a_bad_policy_is_refused_and_the_good_one_stays(folder):
         role.swap()
     assert role.policies is before
     await role.close()
+
+
+async def test_who_takes_over_waits_until_the_audit_log_is_free(folder):
+    """Two vaults at a time would tear the chain; the supervisor hears that this one needs nothing else."""
+    reading, writing = os.pipe()
+    signals = Signals()
+    held = AuditLog(folder.config.audit_dir)
+    startup = Startup(vault_link=VAULT, cipher_link=CIPHER, ready_fd=writing, takes_over=True)
+    task = asyncio.create_task(vault_process.main(folder.config_file, startup, signals))
+    assert await asyncio.to_thread(os.read, reading, 1) == PREPARED
+    await asyncio.sleep(0.05)
+    assert not task.done() and not (folder.config.run_dir / "vault.sock").exists()
+    await held.close()
+    assert await asyncio.to_thread(os.read, reading, 1) == READY
+    os.close(reading)
+    signals.stop.set()
+    await asyncio.wait_for(task, 30)

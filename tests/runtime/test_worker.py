@@ -11,6 +11,7 @@ from gateway.audit import read
 from gateway.ca import crl
 from gateway.errors import ConfigurationError, Unavailable
 from gateway.runtime import worker as worker_module
+from gateway.runtime.signals import Signals
 from gateway.runtime.snapshot import build_snapshot
 from gateway.runtime.startup import Startup
 from gateway.runtime.worker import Worker
@@ -97,9 +98,9 @@ async def test_everything_in_one_process_serves_and_ends(folder, capsys):
     folder.config_file.write_text(
         folder.config_file.read_text().replace("0.0.0.0:8443", "127.0.0.1:0").replace("processes: separate", "processes: one")
     )
-    stop = asyncio.Event()
+    signals = Signals()
     startup = Startup(passphrase=PASSPHRASE.encode())
-    task = asyncio.create_task(worker_module.main(folder.config_file, startup, stop, asyncio.Event()))
+    task = asyncio.create_task(worker_module.main(folder.config_file, startup, signals))
     said = ""
     async with asyncio.timeout(30):
         while "\n" not in said:
@@ -112,7 +113,7 @@ async def test_everything_in_one_process_serves_and_ends(folder, capsys):
     async with asyncio.timeout(30):
         while crl.read(folder.config.authority_dir(CUSTOMER)) is None:
             await asyncio.sleep(0.01)
-    stop.set()
+    signals.stop.set()
     await asyncio.wait_for(task, 60)
     assert [(record["kind"], record["address"], record["reason"]) for record in read(folder.config.audit_dir)] == [
         ("closed", "127.0.0.1", "network-unknown")
@@ -129,6 +130,4 @@ async def test_a_port_that_is_taken_leaves_nothing_open(folder):
         folder.config_file.write_text(text)
         for _ in range(2):
             with pytest.raises(OSError, match="Address already in use"):
-                await asyncio.wait_for(
-                    worker_module.main(folder.config_file, Startup(passphrase=PASSPHRASE.encode()), asyncio.Event(), asyncio.Event()), 30
-                )
+                await asyncio.wait_for(worker_module.main(folder.config_file, Startup(passphrase=PASSPHRASE.encode()), Signals()), 30)

@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import Refused, SessionEnded, Unavailable
+from gateway.link import Link
 from gateway.tokens.same_length import MARKERS
 from gateway.vault.interface import Account, AtRest, Clear, Event
 from gateway.vault.remote import RemoteVault, verbs
-from gateway.wire import Callee, Connection, Link
+from gateway.wire import Callee, Connection
 from tests.vault.house import ADDRESS, OTHERS, OURS, STORED, USERS, House, build, password, write_policies
 
 SECRET = b"s" * 32
