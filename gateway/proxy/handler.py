@@ -22,7 +22,7 @@ from gateway.policy.path import is_reserved
 from gateway.proxy import account, answers
 from gateway.proxy.access import Client, Snapshot, check_host, identify
 from gateway.proxy.admission import DEFAULT_SHARES, Admission, Shares, Turn
-from gateway.proxy.bodies import ANSWER_LIMIT, at_rest, read_request, restored, scan_answer
+from gateway.proxy.bodies import ANSWER_LIMIT, Outgoing, at_rest, read_request, restored, scan_answer
 from gateway.proxy.exchange import Credentials, Trail
 from gateway.proxy.headers import Public, basic_credentials, inbound, outbound
 from gateway.proxy.server import check_framing, peer_of
@@ -84,7 +84,7 @@ class Gateway:
         # What may they? Only then is a byte of the body read.
         decision = decide(snapshot.policies, access)
         trail.route = decision.route.template
-        outgoing = await read_request(request, decision)
+        outgoing = await self._receive(request, decision, trail)
 
         # Nothing leaves before it is tokenized, its tokens are on disk and the begin record is written.
         tokens = await self._tokenize(credentials, trail.begins(decision.role.name), outgoing.values(), trail)
@@ -106,6 +106,15 @@ class Gateway:
             return await self._respond(request, upstream, decision, customer, credentials, trail)
         finally:
             upstream.release()
+
+    async def _receive(self, request: BaseRequest, decision: Decision, trail: Trail) -> Outgoing:
+        """A body that is still on its way holds no turn: a hundred that dribble must not be the reason why their own customer waits."""
+        if decision.route.request == "pass" or request.content.is_eof():
+            return await read_request(request, decision)
+        trail.turn.leave()
+        outgoing = await read_request(request, decision)
+        trail.turn = self._admission.enter(trail.customer) or await self._queued(request, trail.customer)
+        return outgoing
 
     async def _queued(self, request: BaseRequest, customer: str) -> Turn:
         turn = await self._admission.wait(customer)
