@@ -28,8 +28,6 @@ HELLO_BYTES = 32 * 1024
 #: And after that: twice the longest chain that we know of, four certificates of RSA-4096. OpenSSL would take 100 kB, which is 600 small
 #: ones: 300 ms of nothing else but reading their keys, for a stranger, before it finds that it knows none of them (T-M12).
 CERTIFICATE_BYTES = 16 * 1024
-#: Bytes held while a step of the handshake waits for its turn: a client may send its request, with a body, right behind its last flight.
-HELD_BYTES = 256 * 1024
 #: Bytes in a row that decrypt to nothing: four full records may be on their way, 2,400 KeyUpdates may not (T-M13).
 IDLE_BYTES = 64 * 1024
 #: And in all: records may carry one byte in their 22 of overhead, which an honest client that dribbles does; more is a flood.
@@ -78,7 +76,6 @@ class TlsLayer(asyncio.Protocol):
         self._queued = self._paused = False
         self._idle = self._idle_total = self._content = 0  # bytes; those of a handshake count as idle ones
         self._most = HELLO_BYTES
-        self._held = b""
 
     # -- called by the socket's transport
 
@@ -89,14 +86,16 @@ class TlsLayer(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._state is _State.CLOSING:
             return
+        self._incoming.write(data)
         if self._state is _State.OPEN:
-            self._incoming.write(data)
             self._pump()
             return
-        self._held += data
-        if len(self._held) > HELD_BYTES:
-            self.raw.pause_reading()
-        self._queue()
+        self._idle += len(data)
+        if self._idle > self._most:
+            self._fail("tls-flood")
+        elif not self._queued:
+            self._queued = True
+            self._entrance.turnstile.enter(neighbourhood(self.address), self._advance)
 
     def eof_received(self) -> bool:
         """Without a goodbye, or after one: nothing can come any more, so nothing is waited for. True: we end the transport ourselves."""
@@ -178,30 +177,16 @@ class TlsLayer(asyncio.Protocol):
 
     # -- inside
 
-    def _queue(self) -> None:
-        if not self._queued:
-            self._queued = True
-            self._entrance.turnstile.enter(neighbourhood(self.address), self._advance)
-
     def _advance(self) -> None:
-        """OpenSSL gets no more than a flight may have; what is behind it may be the first request, and waits for the end."""
         self._queued = False
         if self._state is not _State.HANDSHAKE:
             return
-        flight = self._held[: self._most - self._idle]
-        self._held = self._held[len(flight) :]
-        self._idle += len(flight)
-        self._incoming.write(flight)
         try:
             self.tls.do_handshake()
         except ssl.SSLWantReadError:
             if self._outgoing.pending:
                 self._idle, self._most = 0, CERTIFICATE_BYTES
             self._flush()
-            if self._held and self._idle >= self._most:
-                self._fail("tls-flood")
-            elif self._held:
-                self._queue()
         except ssl.SSLError as error:
             self._fail(reason_of(error))
         else:
@@ -217,10 +202,6 @@ class TlsLayer(asyncio.Protocol):
             self.close()
             return
         self._left()
-        held, self._held = self._held, b""
-        self._incoming.write(held)
-        if len(held) > HELD_BYTES:
-            self.raw.resume_reading()
         self._app = self._entrance.protocol_factory()
         self._app.connection_made(transport)
         self._pump()

@@ -271,30 +271,6 @@ async def test_a_handshake_without_end_is_cut(scene):
     assert len([told for told in one.told if told != "left"]) == 1
 
 
-@pytest.mark.parametrize("version", [V12, V13])
-@pytest.mark.parametrize("size", [100, 100_000, 1_000_000])
-async def test_a_request_right_behind_the_last_flight_is_no_handshake(scene, version, size):
-    """Its bytes are here before the handshake has had its turn: they are held, and at most so many of them."""
-    one = scene(version)
-    body = bytes(range(256)) * (size // 256 + 1)
-    while True:
-        try:
-            one.client.do_handshake()
-            break
-        except ssl.SSLWantReadError:
-            await one.give(one._from_client.read())
-            one._to_client.write(one.raw.taken())
-    for at in range(0, len(body), 16_000):
-        one.client.write(body[at : at + 16_000])
-    said = one._from_client.read()
-    for at in range(0, len(said), 256 * 1024):
-        one.layer.data_received(said[at : at + 256 * 1024])
-    for _ in range(20):
-        await asyncio.sleep(0)
-    assert one.app.data == body and one.told == ["left"]
-    assert not one.raw.calls or (size > 256 * 1024 and one.raw.calls[-1] == "resume_reading")
-
-
 @pytest.fixture
 def writer(own, context, tmp_path):
     """A connection of TLS 1.3, and what makes its client's records by hand."""
