@@ -73,9 +73,10 @@ class TlsLayer(asyncio.Protocol):
         self.tls = entrance.context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._app: asyncio.Protocol | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._queued = self._paused = False
+        self._queued = self._paused = self._held = False
         self._idle = self._idle_total = self._content = 0  # bytes; those of a handshake count as idle ones
         self._most = HELLO_BYTES
+        self._waiting = b""  # of a handshake: what OpenSSL has not seen yet
 
     # -- called by the socket's transport
 
@@ -86,16 +87,15 @@ class TlsLayer(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._state is _State.CLOSING:
             return
-        self._incoming.write(data)
         if self._state is _State.OPEN:
+            self._incoming.write(data)
             self._pump()
             return
-        self._idle += len(data)
-        if self._idle > self._most:
-            self._fail("tls-flood")
-        elif not self._queued:
-            self._queued = True
-            self._entrance.turnstile.enter(neighbourhood(self.address), self._advance)
+        self._waiting += data
+        if len(self._waiting) > self._most and not self._held:  # clients of TLS 1.3 send a long request right behind their handshake
+            self._held = True
+            self.raw.pause_reading()
+        self._queue()
 
     def eof_received(self) -> bool:
         """Without a goodbye, or after one: nothing can come any more, so nothing is waited for. True: we end the transport ourselves."""
@@ -181,20 +181,45 @@ class TlsLayer(asyncio.Protocol):
         self._queued = False
         if self._state is not _State.HANDSHAKE:
             return
+        self._show()
         try:
             self.tls.do_handshake()
         except ssl.SSLWantReadError:
             if self._outgoing.pending:
                 self._idle, self._most = 0, CERTIFICATE_BYTES
             self._flush()
+            if self._waiting:
+                self._fail("tls-flood") if self._idle >= self._most else self._queue()
         except ssl.SSLError as error:
             self._fail(reason_of(error))
         else:
             self._open()
 
+    def _show(self) -> None:
+        """To OpenSSL, no more than a handshake may have: it works on whatever it is shown."""
+        share = self._most - self._idle
+        shown, self._waiting = self._waiting[:share], self._waiting[share:]
+        self._incoming.write(shown)
+        self._idle += len(shown)
+        if not self._waiting:
+            self._read_on()
+
+    def _read_on(self) -> None:
+        if self._held:
+            self._held = False
+            self.raw.resume_reading()
+
+    def _queue(self) -> None:
+        if not self._queued:
+            self._queued = True
+            self._entrance.turnstile.enter(neighbourhood(self.address), self._advance)
+
     def _open(self) -> None:
         self._stop_timer()
         self._flush()
+        self._incoming.write(self._waiting)  # what stands behind the handshake is content
+        self._waiting = b""
+        self._read_on()
         self._state, self._idle = _State.OPEN, 0
         transport = TlsTransport(self)
         if not self._has_room(transport.peer):
@@ -259,7 +284,7 @@ class TlsLayer(asyncio.Protocol):
 
     def _end(self) -> None:
         self._stop_timer()
-        self._state = _State.CLOSING
+        self._state, self._waiting = _State.CLOSING, b""
         self._flush()
         with contextlib.suppress(OSError, RuntimeError):  # the peer may be gone
             if self.raw.can_write_eof():

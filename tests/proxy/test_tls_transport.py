@@ -483,6 +483,32 @@ def test_reasons_are_a_closed_list(error, reason):
     assert reason_of(error) == reason
 
 
+@pytest.mark.parametrize("size", [1, 20_000, 300_000])
+@pytest.mark.parametrize("piece", [1 << 20, 65_536, 1460])
+async def test_what_comes_right_behind_a_handshake_is_content_however_much_it_is(own, customer, context, size, piece):
+    """TLS 1.3 clients send their request with the end of the handshake: while that waits for its turn, an import of 300 kB may lie
+    behind it, and is no flood. What is not OpenSSL's yet is bounded: nothing more is read."""
+    one = Scene(context, own.client_context(customer.issue("import"), V13))
+    with contextlib.suppress(ssl.SSLWantReadError):
+        one.client.do_handshake()
+    await one.give(one._from_client.read())
+    one._to_client.write(one.raw.taken())
+    one.client.do_handshake()
+    said = one._from_client.read() + one.said(b"x" * size)
+    for at in range(0, len(said), piece):
+        if one.raw.calls[-1:] == ["pause_reading"]:
+            break
+        one.layer.data_received(said[at : at + piece])
+    else:
+        at += piece
+    assert at < HELLO_BYTES + piece or piece > len(said)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert one.told == ["left"] and one.raw.calls[-1:] != ["pause_reading"]
+    await one.give(said[at:])
+    assert one.app.data == b"x" * size
+
+
 @pytest.mark.parametrize("version", [V12, V13])
 @pytest.mark.parametrize(("certificates", "fits"), [(8, True), (80, False)])
 async def test_tm12_a_chain_without_end_is_not_read(own, customer, context, tmp_path, version, certificates, fits):
