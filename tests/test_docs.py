@@ -12,9 +12,18 @@ from pathlib import Path
 import click
 import pytest
 
+from gateway.cipher.service import WAITING
 from gateway.cli import cli
 from gateway.metrics import METRICS
 from gateway.problems import PROBLEMS, REASONS, problem_of
+from gateway.proxy import server
+from gateway.proxy.admission import DEFAULT_SHARES
+from gateway.proxy.bodies import ANSWER_LIMIT
+from gateway.proxy.listener import Limits
+from gateway.proxy.rate import REQUEST_BODY, SLOWEST
+from gateway.proxy.tls_transport import CERTIFICATE_BYTES, HELLO_BYTES, IDLE_BYTES, IDLE_SHARE
+from gateway.proxy.upstream_connection import DEFAULT_TIMEOUTS
+from gateway.proxy.upstream_parser import MAX_HEAD, MAX_HEADERS, MAX_INTERIM
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(file for top in ("docs", "certs", "benchmarks") for file in (ROOT / top).rglob("*.md"))])
@@ -93,3 +102,37 @@ def test_every_metric_is_described_and_has_its_alarm(name: str) -> None:
 
 def test_no_metric_is_described_that_does_not_exist() -> None:
     assert set(METRIC_ROWS) == set(METRICS)
+
+
+#: What ``operations.md`` says of a phase → numbers of the program that must stand in its row.
+LIMITS: dict[str, tuple[object, ...]] = {
+    "accept": (Limits().connections, Limits().per_address),
+    "PROXY header": (f"{Limits().proxy_header:.0f} s",),
+    "handshake": (f"{Limits().handshake:.0f} s", f"{HELLO_BYTES >> 10} kB", f"{CERTIFICATE_BYTES >> 10} kB"),
+    "after the handshake": (Limits().per_customer,),
+    "records that carry nothing": (f"{IDLE_BYTES >> 10} kB", f"{IDLE_SHARE} bytes"),
+    "request line and headers": (f"{server.HEAD_DEADLINE:.0f} s",),
+    "exchanges under way": (
+        f"{DEFAULT_SHARES.each} of a customer",
+        f"{DEFAULT_SHARES.total} in all",
+        f"{DEFAULT_SHARES.certain} of each",
+        f"{DEFAULT_SHARES.waiting} more",
+        f"{DEFAULT_SHARES.patience:.0f} s",
+    ),
+    "passwords to be checked": (WAITING,),
+    "body, start": (f"{REQUEST_BODY.first:.0f} s",),
+    "body, rate": (f"{REQUEST_BODY.slowest // 1000} kB/s", f"{REQUEST_BODY.most:.0f} s"),
+    "upstream, connection": (f"{DEFAULT_TIMEOUTS.connect:.0f} s", DEFAULT_SHARES.each),
+    "upstream, first byte": (f"{DEFAULT_TIMEOUTS.answer:.0f} s", f"{MAX_HEAD >> 10} KiB", f"{MAX_HEADERS} headers", MAX_INTERIM),
+    "upstream, rate": (f"{DEFAULT_TIMEOUTS.idle:.0f} s", f"{SLOWEST // 1000} kB/s", f"{ANSWER_LIMIT >> 20} MiB"),
+    "answer, taken by the client": (f"{server.LEAST_TAKEN >> 10} KiB", f"{server.WRITE_DEADLINE:.0f} s"),
+    "rest of a refused body": (f"{server.LINGER:.0f} s",),
+    "silence between requests, or before the first": (f"{server.KEEP_ALIVE:.0f} s",),
+}
+
+
+@pytest.mark.parametrize("phase", LIMITS)
+def test_the_table_of_limits_has_the_programs_numbers(phase: str) -> None:
+    text = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    (row,) = (line for line in text.splitlines() if line.startswith(f"| {phase} |"))
+    assert not [number for number in LIMITS[phase] if str(number) not in row]
