@@ -50,9 +50,11 @@ SECTIONS = {
     "Framing, server and upstream": {
         "T-S1": "Two parsers read two requests out of one",
         "T-S2": "Chunk lines that parsers read differently",
+        "T-S3": "HTTP/2 is translated into HTTP/1",
         "T-S4": "Expect makes a body out of step with its request",
         "T-S5": "A connection to the upstream is poisoned for the next request",
         "T-S6": "The upstream answers with bytes that can be read in two ways",
+        "T-S7": "Bytes of a client end a line of the request to the upstream",
         "H-01": "Made-up versions of HTTP are served",
         "H-02": "Odd transfer codings are taken",
         "H-03": "The target names another host than Host",
@@ -67,6 +69,8 @@ SECTIONS = {
         "T-P3": "A rule for paths is matched against the query",
         "T-P4": "A rule for one path covers its neighbours",
         "T-P5": "The policy sees other parameters than the upstream",
+        "P-01": "A header or a switch goes around the policy",
+        "P-02": "Of settings that contradict one another, one wins in silence",
     },
     "Credentials and administration": {
         "T-A1": "Answers take longer for users who exist",
@@ -82,9 +86,16 @@ SECTIONS = {
         "T-D1": "A small body inflates to a large one",
         "T-D2": "Floods of headers and of pipelined requests",
         "T-D3": "A body in chunks of one byte",
+        "T-D4": "Multipart loops, and checks that python -O takes away",
+        "T-D5": "WebSocket frames that dribble, and old libraries",
         "T-D6": "A phase of a connection has no deadline",
         "T-D7": "Reads from side sources have no end",
         "T-D8": "A client speaks HTTP/2 where nobody offered it",
+        "T-D9": "JSON bombs",
+        "T-D10": "Policy bombs",
+        "T-D11": "Expressions and selectors that work for minutes",
+        "T-D12": "Names without measure",
+        "T-D13": "Cookies by the thousand",
     },
     "Bodies": {
         "T-B1": "A second member of the same name hides a value",
@@ -108,6 +119,7 @@ SECTIONS = {
 
 #: Ids that cannot catch us, each with the reason.
 NOT_APPLICABLE = {
+    "T-S3": "HTTP/2 is spoken on neither side: it is not offered in the handshake, and its preface is refused (T-D8).",
     "C-03": (
         "Connections of customers are never served by pyOpenSSL, whose callback this is; it only verifies chains. And no context is ever "
         "switched by server name: see C-02."
