@@ -150,6 +150,8 @@ class Gateway:
         body = await upstream.read_all(ANSWER_LIMIT)
         if not body or declared is None or 300 <= upstream.status < 400:
             return _bodiless(upstream, body, headers, trail)
+        if upstream.status == 206:
+            raise Refused("upstream-unreadable")  # nobody asked for a part (T-B3), and it would pass for the whole: its range is not told
         try:
             scanned = scan_answer(upstream.raw_headers, body, declared, decision.limits)
         except Refused:

@@ -205,6 +205,7 @@ UPSTREAM = [
     ("an undeclared field", responding(body=b'{"id": 1, "secret": "x"}'), 502, "upstream-unreadable"),
     ("a list for a record", responding(body=b"[]"), 502, "upstream-unreadable"),
     ("HTML on a protected route", responding(body=b"<p>Max", content_type="text/html"), 502, "upstream-unreadable"),
+    ("T-B3: a part that nobody asked for", responding(206, b'{"id": 1}', **{"Content-Range": "bytes 0-8/99"}), 502, "upstream-unreadable"),
     ("its own error, unreadable", responding(500, b"Traceback: Max Mustermann", "text/plain"), 500, ""),
     ("its own error, as the record", responding(409, b'{"id": 1}'), 409, ""),
     ("not found without a body", responding(404), 404, ""),
