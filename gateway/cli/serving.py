@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from gateway.cipher.hardening import harden
 from gateway.cli.output import as_json
 from gateway.cli.secrets import operator_passphrase, passphrase_file
 from gateway.config import load_config
+from gateway.errors import ConfigurationError, Mistake
 from gateway.runtime import admin_process, cipher_process, process, setup, vault_process, worker
 from gateway.runtime.keys import open_operator_key
 from gateway.runtime.selfcheck import require_program
@@ -20,6 +22,7 @@ from gateway.runtime.signals import Signals
 from gateway.runtime.snapshot import build_snapshot
 from gateway.runtime.startup import Startup, by_hand
 from gateway.runtime.supervisor import Supervisor
+from gateway.runtime.systemd import NotUsable, from_environment
 
 MAIN = {
     "proxy": worker.main,
@@ -88,10 +91,14 @@ def _check_first(config_path: Path, passphrase: bytes) -> None:
 
 def _supervise(config_path: Path, passphrase: bytes) -> int:
     code = 0
+    try:
+        manager = from_environment(os.environ, os.getpid())
+    except NotUsable as error:
+        raise ConfigurationError([Mistake(config_path, 0, f"the service manager's sockets: {error}")]) from None
 
     async def main(signals: Signals) -> None:
         nonlocal code
-        code = await Supervisor(config_path, load_config(config_path), passphrase).run(signals)
+        code = await Supervisor(config_path, load_config(config_path), passphrase, manager).run(signals)
 
     process.run("supervisor", main)
     return code

@@ -25,6 +25,7 @@ from gateway.runtime.launching import Child, Run, first_of, start
 from gateway.runtime.rolling import Crew, replace_all
 from gateway.runtime.signals import Signals
 from gateway.runtime.startup import Startup
+from gateway.runtime.systemd import ADMIN, NOBODY, Systemd
 
 #: Seconds: a worker may finish what it began (it refuses new connections meanwhile), then it is ended.
 DRAIN = 20.0
@@ -41,10 +42,10 @@ _log = logging.getLogger("gateway.supervisor")
 
 
 class Supervisor:
-    def __init__(self, config_path: Path, config: Config, passphrase: bytes) -> None:
-        self._config_path, self._config = config_path, config
+    def __init__(self, config_path: Path, config: Config, passphrase: bytes, manager: Systemd = NOBODY) -> None:
+        self._config_path, self._config, self._manager = config_path, config, manager
         self._phase: roster.Phase = "serving"
-        self._socket = bind(config)
+        self._socket = manager.sockets.get("public") or bind(config)
         self._admin_socket = self._bind_admin(config)
         vault_link, cipher_link = secrets.token_bytes(32), secrets.token_bytes(32)
         cipher = Startup(cipher_link=cipher_link, passphrase=passphrase)
@@ -61,7 +62,7 @@ class Supervisor:
     def _bind_admin(self, config: Config) -> socket.socket | None:
         """At the first start a port that is taken is an error that somebody sees; later it is ours already."""
         try:
-            return listen_on(config.admin) if config.admin else None
+            return self._manager.sockets.get(ADMIN) or (listen_on(config.admin) if config.admin else None)
         except OSError:
             self._socket.close()
             raise
@@ -88,10 +89,20 @@ class Supervisor:
             if stop.is_set():
                 return 0
             announce(self._socket, self._pids(), self._admin_socket)
+            self._manager.ready("serving")
+            watched = asyncio.create_task(self._say_alive())
             await self._until(signals)
+            watched.cancel()
             return 0
         finally:
+            self._manager.stopping()
             await self._end(tasks, signals.cut)
+
+    async def _say_alive(self) -> None:
+        """What it proves: this loop turns, and so whoever dies is started again."""
+        while self._manager.watchdog is not None:
+            self._manager.alive()
+            await asyncio.sleep(self._manager.watchdog / 2)
 
     def _write_roster(self) -> None:
         running = [(child, child.run) for child in self._children if child.run is not None]
@@ -122,6 +133,8 @@ class Supervisor:
         for child in self._children:
             if child.run is not None and child.run.serving:
                 child.run.signal(signal.SIGHUP)
+        self._manager.reloading("reading the files again")
+        self._manager.ready("serving")  # a mistake in a file is said in the log, and what served goes on
 
     def _replace(self) -> None:
         if self._replacing is not None and not self._replacing.done():
@@ -131,12 +144,14 @@ class Supervisor:
 
     async def _replace_all(self) -> bool:
         self._enter("restarting")
+        self._manager.reloading("exchanging processes")
         crew = Crew(self._start, self._end_one, self._leave, self._stopping)
         try:
             return await replace_all(self._children, crew, self._config_path, self._config)
         finally:
             if self._phase == "restarting":
                 self._enter("serving")
+                self._manager.ready("serving")
 
     def _enter(self, phase: roster.Phase) -> None:
         self._phase = phase

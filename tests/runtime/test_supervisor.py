@@ -13,6 +13,7 @@ from gateway.config import load_config
 from gateway.runtime import launching, roster, supervisor
 from gateway.runtime.signals import Signals
 from gateway.runtime.supervisor import Supervisor, bind
+from gateway.runtime.systemd import Systemd
 from tests.cli.conftest import PASSPHRASE
 
 #: Children that do one thing only, in place of ``python -m gateway``; PYTHON is put in.
@@ -241,3 +242,26 @@ def test_a_port_that_is_taken_is_named(config_file):
         with pytest.raises(OSError, match="Address already in use") as raised:
             bind(load_config(config_file))
     assert raised.value.filename == taken
+
+
+async def test_the_service_manager_hears_of_start_reload_and_end_and_its_socket_is_used(config_file, as_child, tmp_path, capfd):
+    as_child(SERVES)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, socket.create_server(("127.0.0.1", 0)) as handed_over:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+        told = Systemd(str(tmp_path / "notify"), 1000.0, {"public": handed_over})
+        signals, loop = Signals(), asyncio.get_running_loop()
+        port = handed_over.getsockname()[1]
+        task = asyncio.create_task(Supervisor(config_file, load_config(config_file), PASSPHRASE.encode(), told).run(signals))
+
+        async def heard():
+            async with asyncio.timeout(60):
+                return (await loop.sock_recv(manager, 4096)).decode().splitlines()[0]
+
+        assert [await heard(), await heard()] == ["READY=1", "WATCHDOG=1"]
+        assert json.loads(capfd.readouterr().out)["port"] == port
+        signals.reload.set()
+        assert [await heard(), await heard()] == ["RELOADING=1", "READY=1"]
+        signals.stop.set()
+        assert await heard() == "STOPPING=1"
+        assert await asyncio.wait_for(task, 60) == 0
