@@ -148,3 +148,24 @@ async def test_td6_each_kind_is_cut_with_its_reason(here, monkeypatch, kind):
         assert worker._closed == {("127.0.0.1", "client-gone"): 1}
     writer.transport.abort()
     assert not worker.gateway._admission._total
+
+
+@pytest.mark.trap(
+    "T-D3", "A chunk extension without end is no sign of life: its bytes are none of the body, and the body's deadline ends it."
+)
+async def test_td3_an_extension_without_end_is_cut(here, monkeypatch):
+    monkeypatch.setattr(bodies, "REQUEST_BODY", Pace(first=0.2, most=0.2, slowest=1000))
+    head = here.head("POST", "/orders", "maria", None, {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}).encode()
+    ((reader, writer),) = await slow(here, head + b"5;a=", 1)
+
+    async def extending():
+        while True:
+            writer.write(b"x" * 100)
+            await asyncio.sleep(0.005)
+
+    sending = asyncio.create_task(extending())
+    assert await reader.read(13) == b"HTTP/1.1 400 "
+    sending.cancel()
+    writer.transport.abort()
+    assert [event["reason"] for event in await here.ended()] == ["request-timeout"]
+    assert not here.received and not here.worker.gateway._admission._total
