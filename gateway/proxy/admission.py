@@ -70,6 +70,8 @@ class Admission:
 
     async def wait(self, customer: str) -> Turn:
         """Raises Refused('customer-busy') when too many of this customer wait already, or it takes too long."""
+        if (turn := self.enter(customer)) is not None:
+            return turn  # it came between the question and this
         if len(self._waiting.get(customer, ())) >= self._shares.waiting:
             raise self._busy()
         waiter: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
