@@ -94,14 +94,19 @@ def test_a_01_a_customer_that_guesses_slows_itself_down(attacker):
 @pytest.mark.trap("A-01", "Retry-After tells the wait: who waits that long comes in. Who works beside a guesser does not wait.")
 def test_a_01_retry_after_tells_the_wait(attacker):
     secret = of(attacker, OTHER, "import_job")
-    line = attacker.connect()  # all of them at once: on a busy machine the wait of a second would be over before the next handshake
-    line.send(request("import_job", "geraten und wieder geraten") * FREE + request("import_job", secret))
-    *wrong, slowed = [line.reply() for _ in range(FREE + 1)]
-    assert {reply.status for reply in wrong} == {401}
+    end = time.monotonic() + 30
+    while True:  # a password that came in within the last five seconds is let in once more, whoever guesses: then again
+        line = attacker.connect()  # all of them at once: on a busy machine the wait of a second would be over before the next handshake
+        line.send(request("import_job", "geraten und wieder geraten") * FREE + request("import_job", secret))
+        *wrong, slowed = [line.reply() for _ in range(FREE + 1)]
+        assert {reply.status for reply in wrong} <= {401, 429}
+        if slowed.status != 200:
+            break
+        assert time.monotonic() < end
     (beside,) = answers(attacker, "jens", of(attacker, OTHER, "jens"), 1)
     assert (slowed.status, beside.status) == (429, 200)
     (wait,) = slowed.values("retry-after")
-    assert 1 <= int(wait) <= 4
+    assert 1 <= int(wait) <= 16
     time.sleep(int(wait))  # what was promised is tried out; it is no wait for luck
     (again,) = answers(attacker, "import_job", secret, 1)
     assert again.status == 200

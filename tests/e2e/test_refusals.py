@@ -48,7 +48,7 @@ HEADERS = {
     "media type": ({"Content-Type": "text/plain"}, 415),
     "no media type": ({"Content-Type": ""}, 415),
     "charset": ({"Content-Type": "application/json; charset=utf-16"}, 415),
-    "coding": ({"Content-Encoding": "gzip"}, 415),
+    "coding": ({"Content-Encoding": "compress"}, 415),
     "two codings": ({"Content-Encoding": "gzip, gzip"}, 415),
     "foreign host": ({"Host": "suite.internal"}, 421),
     "cross-site": ({"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}, 403),
