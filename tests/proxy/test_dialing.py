@@ -47,27 +47,27 @@ async def test_an_address_needs_no_resolver(dialer, raw_server):
 
 
 async def test_all_addresses_are_tried_in_order(dialer, raw_server):
-    port = await raw_server(quiet, host="127.0.0.3")
-    dialer.answers["suite.internal"] = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
-    assert await opened(dialer, at(), Server("suite.internal", port)) == (("127.0.0.3", port), ("suite.internal", "127.0.0.3"))
+    port = await raw_server(quiet, host="127.0.0.103")  # nobody else in this run listens on these addresses
+    dialer.answers["suite.internal"] = ("127.0.0.101", "127.0.0.102", "127.0.0.103")
+    assert await opened(dialer, at(), Server("suite.internal", port)) == (("127.0.0.103", port), ("suite.internal", "127.0.0.103"))
 
 
 async def test_td6_a_dead_address_leaves_time_for_the_next(dialer, raw_server):
     """A backlog that is full swallows connections as a dead machine does."""
-    port = await raw_server(quiet, host="127.0.0.2")
+    port = await raw_server(quiet, host="127.0.0.102")
     with socket.socket() as full:
         full.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        full.bind(("127.0.0.1", port))
+        full.bind(("127.0.0.101", port))
         full.listen(0)
         waiting = [socket.socket() for _ in range(4)]
         for each in waiting:
             each.setblocking(False)
-            each.connect_ex(("127.0.0.1", port))
-        dialer.answers["suite.internal"] = ("127.0.0.1", "127.0.0.2")
+            each.connect_ex(("127.0.0.101", port))
+        dialer.answers["suite.internal"] = ("127.0.0.101", "127.0.0.102")
         peer, _ = await opened(dialer, at(), Server("suite.internal", port), 0.5)
-        assert peer == ("127.0.0.2", port)
+        assert peer == ("127.0.0.102", port)
         with pytest.raises(Refused, match="upstream-timeout"):
-            await opened(dialer, at(), Server("127.0.0.1", port), 0.1)
+            await opened(dialer, at(), Server("127.0.0.101", port), 0.1)
         for each in waiting:
             each.close()
 
