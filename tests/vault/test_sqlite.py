@@ -272,7 +272,7 @@ async def test_many_keys_are_one_statement_each_hundred(store: SqliteStore) -> N
     said = statements(store)
     keys = [("name", f"t{number}") for number in range(250)] + [("name", "nobody"), ("street", "t1"), ("name", "t1")]
     found = await store.lookup(keys)
-    assert found == [*(b"%d" % number for number in range(250)), None, None, b"1"] or found == [*([b"sealed"] * 250), None, None, b"sealed"]
+    assert found == [*(b"%d" % number for number in range(250)), None, None, b"1"]
     assert len(said) == 3
 
 
