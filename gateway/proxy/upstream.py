@@ -222,7 +222,7 @@ class UpstreamPool:
                 tried.append(trial.server)
                 reason = refused.reason
                 continue  # nothing was sent: any request may go elsewhere
-            except BaseException:
+            except BaseException:  # a cancellation says nothing of the server: its place is given back, and nothing counted against it
                 trial.abandoned()
                 raise
             try:
